@@ -1,0 +1,26 @@
+# Reads tools/layers: bolide_allowed(FOLDER OUT) gives the folders that FOLDER may use.
+# Layer order of the file is link order: later rows use earlier ones.
+
+set(BOLIDE_LAYERS_FILE "${CMAKE_SOURCE_DIR}/tools/layers")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${BOLIDE_LAYERS_FILE}")
+set(BOLIDE_FOLDERS "")
+file(STRINGS "${BOLIDE_LAYERS_FILE}" layer_lines REGEX "^[a-z]+[a-z0-9.]*:")
+foreach(line IN LISTS layer_lines)
+  string(REGEX MATCH "^([a-z0-9.]+):(.*)$" matched "${line}")
+  set(folder "${CMAKE_MATCH_1}")
+  string(STRIP "${CMAKE_MATCH_2}" allowed)
+  separate_arguments(allowed UNIX_COMMAND "${allowed}")
+  set(BOLIDE_ALLOWED_${folder} "${allowed}")
+  if(NOT folder STREQUAL "main.c")
+    list(APPEND BOLIDE_FOLDERS "${folder}")
+  endif()
+endforeach()
+
+function(bolide_allowed folder out)
+  set(allowed "${BOLIDE_ALLOWED_${folder}}")
+  if(allowed STREQUAL "*")
+    set(allowed "${BOLIDE_FOLDERS}")
+    list(REMOVE_ITEM allowed "${folder}")
+  endif()
+  set(${out} "${allowed}" PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,199 @@
+#include "broker/broker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "broker/identity.h"
+#include "broker/system_topics.h"
+#include "net/net.h"
+#include "os/process.h"
+#include "remoting/remoting.h"
+
+#define OFFSETS_INTERVAL_MS 1000
+#define SNAPSHOT_LOG_BYTES (256LL << 20)
+#define FLUSH_LOG_BYTES (256LL << 20)
+
+/* A deletion also ends what the topic's queues hold. */
+static void apply_topic(void *context, struct bl_slice name, const struct bl_json *json,
+                        int64_t log_offset) {
+  struct bl_broker *broker = context;
+  if (json == NULL) bl_queues_retire_topic(broker->queues, name, log_offset);
+  bl_topics_apply(&broker->topics, name, json, log_offset);
+}
+
+static bl_err replace_topics(void *context, const struct bl_json *root, struct bl_why *why) {
+  return bl_topics_replace(&((struct bl_broker *)context)->topics, root, why);
+}
+
+static bool write_topics(void *context, struct bl_buf *out, void **progress) {
+  return bl_topics_write_step(&((struct bl_broker *)context)->topics, out, progress);
+}
+
+static void register_tables(struct bl_broker *broker) {
+  struct bl_meta_table tables[] = {
+      {"topic", "topics.json", broker, apply_topic, replace_topics, write_topics},
+      {"group", "subscriptionGroup.json", &broker->groups, bl_groups_apply, bl_groups_replace,
+       bl_groups_write_step},
+      {"offset", "consumerOffset.json", &broker->offsets, bl_offsets_apply, bl_offsets_replace,
+       bl_offsets_write_step},
+  };
+  for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+    bl_meta_register(broker->meta, &tables[i]);
+  }
+}
+
+static void on_offsets_timer(struct bl_timer *timer, int64_t now_ms) {
+  struct bl_broker *broker = BL_CONTAINER(timer, struct bl_broker, offsets_timer);
+  (void)now_ms;
+  bl_broker_log_offsets(broker);
+}
+
+static bl_err open_store(struct bl_broker *broker, struct bl_worker *flush_worker, struct bl_why *why) {
+  const struct bl_broker_settings *settings = broker->settings;
+  struct bl_store_settings store = {.dir = settings->store_dir,
+                                    .segment_bytes = settings->segment_bytes,
+                                    .ring_bytes = settings->ring_bytes,
+                                    .flush_mode = (enum bl_flush_mode)settings->flush_mode,
+                                    .flush_interval_ms = settings->flush_interval_ms,
+                                    .flush_bytes = FLUSH_LOG_BYTES,
+                                    .snapshot_interval_ms = settings->snapshot_interval_ms,
+                                    .snapshot_bytes = SNAPSHOT_LOG_BYTES,
+                                    .append_crc = settings->append_crc};
+  struct bl_follower *followers[] = {bl_queues_follower(broker->queues), bl_keys_follower(broker->keys),
+                                     bl_meta_follower(broker->meta)};
+  return bl_store_open(&store, broker->disk, broker->clock, broker->timers, flush_worker, broker->pool,
+                       followers, sizeof(followers) / sizeof(followers[0]), &broker->store, why);
+}
+
+static void free_parts(struct bl_broker *broker) {
+  bl_meta_free(broker->meta);
+  bl_keys_free(broker->keys);
+  bl_queues_free(broker->queues);
+  bl_topics_fini(&broker->topics);
+  bl_groups_fini(&broker->groups);
+  bl_offsets_fini(&broker->offsets);
+  bl_locks_fini(&broker->locks);
+  bl_sends_fini(&broker->sends);
+  bl_buf_fini(&broker->meta_scratch);
+  bl_buf_fini(&broker->meta_json);
+  bl_arena_fini(&broker->turn_arena);
+  free(broker);
+}
+
+bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **out_broker,
+                      struct bl_why *why) {
+  struct bl_broker *broker = calloc(1, sizeof(*broker));
+  BL_ASSERT(broker != NULL);
+  broker->settings = world->settings;
+  broker->clock = world->clock;
+  broker->timers = world->timers;
+  broker->disk = world->disk;
+  broker->pool = world->pool;
+  broker->remoting = world->remoting;
+  broker->random_state = world->seed;
+  broker->boot_ms = bl_clock_wall_ms(world->clock);
+  const char *dir = world->settings->store_dir;
+  broker->queues = bl_queues_new(dir, world->disk, world->pool);
+  broker->keys = bl_keys_new(dir, world->disk, world->pool);
+  broker->meta = bl_meta_new(dir, world->disk);
+  bl_topics_init(&broker->topics, world->clock);
+  bl_groups_init(&broker->groups, world->clock);
+  bl_offsets_init(&broker->offsets, world->clock);
+  bl_locks_init(&broker->locks);
+  bl_sends_init(&broker->sends);
+  bl_buf_init(&broker->meta_scratch, 1 << 20);
+  bl_buf_init(&broker->meta_json, 1 << 20);
+  bl_arena_init(&broker->turn_arena);
+  register_tables(broker);
+  bl_err err = open_store(broker, world->flush_worker, why);
+  if (err == BL_OK) {
+    err = bl_identity_load(broker, why);
+    if (err != BL_OK) bl_store_close(broker->store);
+  }
+  if (err != BL_OK) {
+    free_parts(broker);
+    return err;
+  }
+  bl_members_init(broker);
+  bl_holds_init(broker);
+  bl_system_topics_make(broker);
+  broker->offsets_timer.fire = on_offsets_timer;
+  *out_broker = broker;
+  return BL_OK;
+}
+
+void bl_broker_close(struct bl_broker *broker) {
+  if (broker == NULL) return;
+  broker->closing = true;
+  bl_timer_cancel(broker->timers, &broker->offsets_timer);
+  bl_broker_log_offsets(broker);
+  bl_worker_finish(broker->pool);
+  bl_holds_fini(broker);
+  bl_members_fini(broker);
+  bl_store_close(broker->store);
+  free_parts(broker);
+}
+
+void bl_broker_set_address(struct bl_broker *broker, const struct bl_host *host) {
+  broker->store_host = *host;
+  bl_host_text(host, broker->address);
+  uint8_t addr[4];
+  memcpy(addr, host->addr, 4);
+  bl_uniqkey_init(&broker->uniqkeys, addr, (uint16_t)bl_process_pid(),
+                  bl_broker_random(broker, UINT32_MAX));
+}
+
+bool bl_broker_turn(struct bl_broker *broker) {
+  if (!bl_list_empty(&broker->offsets.changed) && broker->offsets_timer.place == 0) {
+    bl_timer_set(broker->timers, &broker->offsets_timer,
+                 bl_clock_mono_ms(broker->clock) + OFFSETS_INTERVAL_MS);
+  }
+  bl_arena_reset(&broker->turn_arena);
+  bool more = bl_store_end_turn(broker->store);
+  return bl_holds_turn(broker) || more;
+}
+
+void bl_broker_conn_closed(void *broker, struct bl_conn *conn) {
+  bl_members_conn_closed(broker, conn);
+}
+
+bl_err bl_broker_open_queue(struct bl_broker *broker, struct bl_topic *topic, int32_t queue_id,
+                            struct bl_queue **out_queue) {
+  if (queue_id < topic->queue_slots && topic->queues[queue_id] != NULL) {
+    *out_queue = topic->queues[queue_id];
+    return BL_OK;
+  }
+  struct bl_queue *queue = NULL;
+  bl_err err = bl_queues_open_queue(broker->queues, topic->name, queue_id, &queue);
+  if (err != BL_OK) return err;
+  if (queue_id >= topic->queue_slots) {
+    int32_t slots = topic->queue_slots < 4 ? 4 : topic->queue_slots * 2;
+    if (slots <= queue_id) slots = queue_id + 1;
+    topic->queues = realloc(topic->queues, (size_t)slots * sizeof(struct bl_queue *));
+    BL_ASSERT(topic->queues != NULL);
+    memset(topic->queues + topic->queue_slots, 0,
+           (size_t)(slots - topic->queue_slots) * sizeof(struct bl_queue *));
+    topic->queue_slots = slots;
+  }
+  topic->queues[queue_id] = queue;
+  *out_queue = queue;
+  return BL_OK;
+}
+
+struct bl_queue *bl_broker_queue(struct bl_broker *broker, struct bl_topic *topic, int32_t queue_id) {
+  if (queue_id >= 0 && queue_id < topic->queue_slots && topic->queues[queue_id] != NULL) {
+    return topic->queues[queue_id];
+  }
+  return bl_queues_find(broker->queues, topic->name, queue_id);
+}
+
+/* splitmix64: queue choices need spread, not secrecy. */
+uint32_t bl_broker_random(struct bl_broker *broker, uint32_t below) {
+  uint64_t z = broker->random_state += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  z ^= z >> 31;
+  return (uint32_t)((z >> 32) * below >> 32);
+}

@@ -1,0 +1,119 @@
+/* What a broker is: topics, groups, offsets, members, the store, and what may be done with them; no wire format
+ * in it. Everything belongs to the core thread. */
+#ifndef BOLIDE_BROKER_BROKER_H
+#define BOLIDE_BROKER_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/timer.h"
+#include "broker/group/groups.h"
+#include "broker/lock/locks.h"
+#include "broker/members/members.h"
+#include "broker/offset/offsets.h"
+#include "broker/pull/holds.h"
+#include "broker/send/send.h"
+#include "broker/settings.h"
+#include "broker/stats.h"
+#include "broker/topic/topics.h"
+#include "os/clock.h"
+#include "os/disk.h"
+#include "os/worker.h"
+#include "store/keys/keys.h"
+#include "store/meta/meta.h"
+#include "store/queues/queues.h"
+#include "store/store.h"
+#include "wire/host.h"
+#include "wire/msgid.h"
+
+struct bl_remoting;
+
+struct bl_broker {
+  struct bl_broker_settings *settings;
+  const struct bl_clock *clock;
+  struct bl_timers *timers;
+  struct bl_disk *disk;
+  struct bl_worker *pool;
+  struct bl_remoting *remoting;
+  struct bl_store *store;
+  struct bl_queues *queues;
+  struct bl_keys *keys;
+  struct bl_meta *meta;
+  struct bl_topics topics;
+  struct bl_groups groups;
+  struct bl_offsets offsets;
+  struct bl_members members;
+  struct bl_holds holds;
+  struct bl_locks locks;
+  struct bl_sends sends;
+  struct bl_broker_stats stats;
+  struct bl_uniqkey uniqkeys;
+  struct bl_host store_host; /* brokerIP1:port, in every record and message id */
+  char address[BL_HOST_TEXT_MAX]; /* the same as text: what is registered */
+  int64_t boot_ms;
+  uint64_t random_state; /* of queue choices; seeded by the owner */
+  struct bl_timer offsets_timer;
+  bool closing;
+  struct bl_arena turn_arena; /* answers of woken pulls; reset each turn */
+  struct bl_buf meta_scratch;
+  struct bl_buf meta_json;
+  /* Called when the topic table changed: registration follows. May be NULL. */
+  void (*on_topics_changed)(void *context);
+  void *topics_changed_context;
+};
+
+struct bl_broker_world {
+  struct bl_broker_settings *settings; /* BORROWED for the broker's life */
+  const struct bl_clock *clock;
+  struct bl_timers *timers;
+  struct bl_disk *disk;
+  struct bl_worker *flush_worker;
+  struct bl_worker *pool;
+  struct bl_remoting *remoting;
+  uint64_t seed;
+};
+
+/* Opens the store and loads everything. RETURNS OWNED. Errors with a sentence: as bl_store_open. The store host's
+ * port is set later, by bl_broker_set_address, when the listener has one. */
+BL_MUST_CHECK bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **out_broker,
+                                    struct bl_why *why);
+/* Writes what is pending and closes the store. Blocks. Accepts NULL. */
+void bl_broker_close(struct bl_broker *broker);
+void bl_broker_set_address(struct bl_broker *broker, const struct bl_host *host);
+
+/* Part of every turn, after the requests: ends the store's turn. true: more to do. */
+bool bl_broker_turn(struct bl_broker *broker);
+/* A connection is gone. */
+void bl_broker_conn_closed(void *broker, struct bl_conn *conn);
+
+/* The topic's queue: NULL when it has no messages yet. *queue_id is checked by the caller. */
+struct bl_queue *bl_broker_queue(struct bl_broker *broker, struct bl_topic *topic, int32_t queue_id);
+/* The same, made when missing. */
+BL_MUST_CHECK bl_err bl_broker_open_queue(struct bl_broker *broker, struct bl_topic *topic,
+                                          int32_t queue_id, struct bl_queue **out_queue);
+uint32_t bl_broker_random(struct bl_broker *broker, uint32_t below);
+
+/* Changes of metadata: applied at once and put into the log; *out_end is the log offset to wait for
+ * (bl_store_wait) before the change is said to be done; 0 when nothing changed. */
+BL_MUST_CHECK bl_err bl_broker_put_topic(struct bl_broker *broker, const struct bl_topic_change *change,
+                                         struct bl_topic **out_topic, int64_t *out_end);
+/* The topic, its offsets; its queues stay retired. BL_ERR_NO_TOPIC. */
+BL_MUST_CHECK bl_err bl_broker_delete_topic(struct bl_broker *broker, struct bl_slice name, int64_t *out_end);
+BL_MUST_CHECK bl_err bl_broker_put_group(struct bl_broker *broker, const struct bl_group *like,
+                                         struct bl_group **out_group, int64_t *out_end);
+BL_MUST_CHECK bl_err bl_broker_delete_group(struct bl_broker *broker, struct bl_slice name,
+                                            bool clean_offsets, int64_t *out_end);
+/* The group, made with defaults when autoCreateSubscriptionGroup (or a system group) allows; NULL otherwise. */
+struct bl_group *bl_broker_group(struct bl_broker *broker, struct bl_slice name);
+/* A topic that a send names: found, or made from `default_topic` as TopicConfigManager does; NULL otherwise. */
+struct bl_topic *bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name,
+                                          struct bl_slice default_topic, int32_t default_queues,
+                                          int32_t sys_flag);
+/* %RETRY%group with that many queues, made when missing. */
+struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice group, int32_t queues,
+                                       bool order);
+/* Puts changed offsets into the log now. */
+void bl_broker_log_offsets(struct bl_broker *broker);
+
+#endif

@@ -1,0 +1,171 @@
+/* Changes of metadata: the table at once, a record in the log, somebody waits for the record. */
+#include "base/assert.h"
+#include "base/log.h"
+#include "broker/broker.h"
+
+/* More than any record of metadata takes: room is asked for before anything changes. */
+#define ROOM_BYTES (1 << 20)
+#define OFFSETS_BYTES_MAX 65536
+
+/* The record of a change that was applied. RETURNS the log offset behind it. */
+static int64_t log_change(struct bl_broker *broker, struct bl_slice table, struct bl_slice name,
+                          bool is_delete, struct bl_slice json) {
+  struct bl_record record;
+  struct bl_queue *queue;
+  bl_buf_clear(&broker->meta_scratch);
+  memset(&record, 0, sizeof(record));
+  bl_meta_record(&broker->meta_scratch, table, name, is_delete, json, &record);
+  BL_ASSERT(bl_queues_open_queue(broker->queues, BL_SLICE(BL_META_TOPIC), 0, &queue) == BL_OK);
+  record.born_ms = bl_clock_wall_ms(broker->clock);
+  record.born_host = broker->store_host;
+  record.store_host = broker->store_host;
+  record.queue_offset = bl_queue_assigned_offset(queue);
+  /* bl_store_can_append said so before the table changed. */
+  BL_ASSERT(bl_store_append(broker->store, &record) == BL_OK);
+  bl_queue_assign(queue, 1);
+  return record.log_offset + record.size_bytes;
+}
+
+static void tell_topics_changed(struct bl_broker *broker) {
+  if (broker->on_topics_changed != NULL) broker->on_topics_changed(broker->topics_changed_context);
+}
+
+bl_err bl_broker_put_topic(struct bl_broker *broker, const struct bl_topic_change *change,
+                           struct bl_topic **out_topic, int64_t *out_end) {
+  bool changed;
+  *out_end = 0;
+  bl_err err = bl_store_can_append(broker->store, ROOM_BYTES);
+  if (err == BL_OK) err = bl_topics_put(&broker->topics, change, out_topic, &changed);
+  if (err != BL_OK || !changed) return err;
+  bl_buf_clear(&broker->meta_json);
+  struct bl_json_writer w = bl_json_writer_of(&broker->meta_json, false);
+  bl_topic_write(&w, *out_topic);
+  *out_end = log_change(broker, BL_SLICE("topic"), (*out_topic)->name, false,
+                        bl_buf_slice(&broker->meta_json));
+  tell_topics_changed(broker);
+  return BL_OK;
+}
+
+static void forget_offsets(struct bl_broker *broker, struct bl_slice pattern) {
+  /* What changed and was not logged yet must not come back behind the deletion. */
+  bl_broker_log_offsets(broker);
+  if (bl_offsets_forget(&broker->offsets, pattern) == 0) return;
+  log_change(broker, BL_SLICE("offset"), pattern, true, BL_SLICE(""));
+}
+
+bl_err bl_broker_delete_topic(struct bl_broker *broker, struct bl_slice name, int64_t *out_end) {
+  if (bl_topics_find(&broker->topics, name) == NULL) return BL_ERR_NO_TOPIC;
+  bl_err err = bl_store_can_append(broker->store, 4 * ROOM_BYTES);
+  if (err != BL_OK) return err;
+  struct bl_arena arena;
+  bl_arena_init(&arena);
+  name = bl_arena_copy(&arena, name);
+  forget_offsets(broker, bl_arena_printf(&arena, "%.*s@", BL_FMT(name)));
+  bl_holds_wake_topic(broker, name);
+  bl_topics_remove(&broker->topics, name);
+  int64_t at = bl_store_marks(broker->store).appended;
+  *out_end = log_change(broker, BL_SLICE("topic"), name, true, BL_SLICE(""));
+  bl_queues_retire_topic(broker->queues, name, at);
+  bl_arena_fini(&arena);
+  tell_topics_changed(broker);
+  return BL_OK;
+}
+
+bl_err bl_broker_put_group(struct bl_broker *broker, const struct bl_group *like,
+                           struct bl_group **out_group, int64_t *out_end) {
+  *out_end = 0;
+  bl_err err = bl_store_can_append(broker->store, ROOM_BYTES);
+  if (err == BL_OK) err = bl_groups_put(&broker->groups, like, out_group);
+  if (err != BL_OK) return err;
+  bl_buf_clear(&broker->meta_json);
+  struct bl_json_writer w = bl_json_writer_of(&broker->meta_json, false);
+  bl_group_write(&w, *out_group);
+  *out_end = log_change(broker, BL_SLICE("group"), (*out_group)->name, false,
+                        bl_buf_slice(&broker->meta_json));
+  return BL_OK;
+}
+
+bl_err bl_broker_delete_group(struct bl_broker *broker, struct bl_slice name, bool clean_offsets,
+                              int64_t *out_end) {
+  *out_end = 0;
+  bl_err err = bl_store_can_append(broker->store, 4 * ROOM_BYTES);
+  if (err != BL_OK) return err;
+  struct bl_arena arena;
+  bl_arena_init(&arena);
+  name = bl_arena_copy(&arena, name);
+  if (clean_offsets) forget_offsets(broker, bl_arena_printf(&arena, "@%.*s", BL_FMT(name)));
+  if (bl_groups_remove(&broker->groups, name)) {
+    *out_end = log_change(broker, BL_SLICE("group"), name, true, BL_SLICE(""));
+  }
+  bl_arena_fini(&arena);
+  return BL_OK;
+}
+
+struct bl_group *bl_broker_group(struct bl_broker *broker, struct bl_slice name) {
+  struct bl_group *group = bl_groups_find(&broker->groups, name);
+  if (group != NULL) return group;
+  if (!broker->settings->auto_create_group && !bl_group_is_system(name)) return NULL;
+  struct bl_why why;
+  if (bl_group_name_check(name, &why) != BL_OK) return NULL;
+  struct bl_group like;
+  int64_t end;
+  bl_group_default(&like, name);
+  return bl_broker_put_group(broker, &like, &group, &end) == BL_OK ? group : NULL;
+}
+
+/* TopicConfigManager#createTopicInSendMessageMethod. */
+struct bl_topic *bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name,
+                                          struct bl_slice default_topic, int32_t default_queues,
+                                          int32_t sys_flag) {
+  struct bl_topic *topic = bl_topics_find(&broker->topics, name);
+  if (topic != NULL) return topic;
+  const struct bl_topic *like = bl_topics_find(&broker->topics, default_topic);
+  int64_t end;
+  struct bl_topic_change change = {.name = name, .sys_flag = sys_flag};
+  bool inherits = like != NULL && (like->perm & BL_PERM_INHERIT) != 0 &&
+                  (broker->settings->auto_create_topic || !bl_slice_is(default_topic, "TBW102"));
+  if (inherits) {
+    int32_t queues = default_queues < like->write_queues ? default_queues : like->write_queues;
+    if (queues < 0) queues = 0;
+    change.read_queues = queues;
+    change.write_queues = queues;
+    change.perm = like->perm & ~BL_PERM_INHERIT;
+    change.multi_tag = like->multi_tag;
+  } else if (bl_topic_is_retry(name)) {
+    change.read_queues = 1;
+    change.write_queues = 1;
+    change.perm = BL_PERM_READ | BL_PERM_WRITE;
+  } else {
+    return NULL;
+  }
+  bl_log(BL_LOG_INFO, "broker", "topic.created", "topic=%.*s queues=%d by=send", BL_FMT(name),
+         change.write_queues);
+  return bl_broker_put_topic(broker, &change, &topic, &end) == BL_OK ? topic : NULL;
+}
+
+struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice group, int32_t queues,
+                                       bool order) {
+  char name[BL_TOPIC_SPECIAL_BYTES_MAX + 1];
+  size_t prefix = BL_RETRY_PREFIX.len;
+  if (prefix + group.len > BL_TOPIC_SPECIAL_BYTES_MAX) return NULL;
+  memcpy(name, BL_RETRY_PREFIX.ptr, prefix);
+  memcpy(name + prefix, group.ptr, group.len);
+  struct bl_topic_change change = {.name = bl_slice_of(name, prefix + group.len),
+                                   .read_queues = queues,
+                                   .write_queues = queues,
+                                   .perm = BL_PERM_READ | BL_PERM_WRITE,
+                                   .order = order};
+  struct bl_topic *topic = bl_topics_find(&broker->topics, change.name);
+  int64_t end;
+  if (topic != NULL) return topic;
+  return bl_broker_put_topic(broker, &change, &topic, &end) == BL_OK ? topic : NULL;
+}
+
+void bl_broker_log_offsets(struct bl_broker *broker) {
+  while (!bl_list_empty(&broker->offsets.changed)) {
+    if (bl_store_can_append(broker->store, ROOM_BYTES) != BL_OK) return;
+    bl_buf_clear(&broker->meta_json);
+    bl_offsets_take_changed(&broker->offsets, &broker->meta_json, OFFSETS_BYTES_MAX);
+    log_change(broker, BL_SLICE("offset"), BL_SLICE(""), false, bl_buf_slice(&broker->meta_json));
+  }
+}

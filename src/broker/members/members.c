@@ -1,0 +1,267 @@
+#include "broker/members/members.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "broker/broker.h"
+#include "broker/members/notice.h"
+#include "net/net.h"
+#include "remoting/remoting.h"
+
+#define SWEEP_MS 10000
+
+const char *bl_consume_type_text(enum bl_consume_type type) {
+  static const char *const texts[] = {"CONSUME_ACTIVELY", "CONSUME_PASSIVELY", "CONSUME_POP"};
+  return texts[type];
+}
+const char *bl_message_model_text(enum bl_message_model model) {
+  return model == BL_BROADCASTING ? "BROADCASTING" : "CLUSTERING";
+}
+const char *bl_consume_from_text(enum bl_consume_from from) {
+  static const char *const texts[] = {"CONSUME_FROM_LAST_OFFSET",
+                                      "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
+                                      "CONSUME_FROM_MIN_OFFSET",
+                                      "CONSUME_FROM_MAX_OFFSET",
+                                      "CONSUME_FROM_FIRST_OFFSET",
+                                      "CONSUME_FROM_TIMESTAMP"};
+  return texts[from];
+}
+
+static int64_t now_ms(const struct bl_broker *broker) {
+  return bl_clock_mono_ms(broker->clock);
+}
+
+static void free_group(struct bl_member_group *group) {
+  size_t cursor = 0;
+  const struct bl_map_entry *entry;
+  while ((entry = bl_map_next(&group->subscriptions, &cursor)) != NULL) bl_subscription_free(entry->value);
+  bl_map_fini(&group->subscriptions);
+  bl_timer_cancel(group->broker->timers, &group->notice_timer);
+  bl_table_disown(group->name);
+  free(group);
+}
+
+static struct bl_map *map_of(struct bl_broker *broker, bool is_consumer) {
+  return is_consumer ? &broker->members.consumers : &broker->members.producers;
+}
+
+static struct bl_member_group *open_group(struct bl_broker *broker, struct bl_slice name, bool is_consumer) {
+  struct bl_member_group *group = bl_map_get(map_of(broker, is_consumer), name);
+  if (group != NULL) return group;
+  group = calloc(1, sizeof(*group));
+  BL_ASSERT(group != NULL);
+  group->name = bl_table_own(name);
+  group->is_consumer = is_consumer;
+  group->broker = broker;
+  group->last_notice_ms = INT64_MIN / 2;
+  bl_list_init(&group->members);
+  bl_map_init(&group->subscriptions);
+  bl_map_put(map_of(broker, is_consumer), group->name, group);
+  return group;
+}
+
+static void leave(struct bl_member *member) {
+  struct bl_member_group *group = member->group;
+  struct bl_broker *broker = group->broker;
+  bl_list_remove(&member->in_group);
+  bl_list_remove(&member->in_client);
+  free(member);
+  group->member_count--;
+  if (group->member_count == 0) {
+    bl_map_remove(map_of(broker, group->is_consumer), group->name);
+    free_group(group);
+  } else if (group->is_consumer) {
+    bl_notice_members_changed(broker, group);
+  }
+}
+
+static struct bl_member *find_membership(const struct bl_client *client,
+                                         const struct bl_member_group *group) {
+  for (struct bl_list *node = client->memberships.next; node != &client->memberships; node = node->next) {
+    struct bl_member *member = BL_CONTAINER(node, struct bl_member, in_client);
+    if (member->group == group) return member;
+  }
+  return NULL;
+}
+
+/* RETURNS whether it is new in the group. */
+static bool join(struct bl_client *client, struct bl_member_group *group) {
+  if (find_membership(client, group) != NULL) return false;
+  struct bl_member *member = calloc(1, sizeof(*member));
+  BL_ASSERT(member != NULL);
+  member->client = client;
+  member->group = group;
+  bl_list_add_last(&group->members, &member->in_group);
+  bl_list_add_last(&client->memberships, &member->in_client);
+  group->member_count++;
+  return true;
+}
+
+static struct bl_client *open_client(struct bl_broker *broker, struct bl_conn *conn,
+                                     const struct bl_heartbeat *heartbeat) {
+  struct bl_client *client = bl_conn_user(conn);
+  if (client == NULL) {
+    client = calloc(1, sizeof(*client));
+    BL_ASSERT(client != NULL);
+    client->conn_id = bl_conn_id(conn);
+    bl_list_init(&client->memberships);
+    snprintf(client->address, sizeof(client->address), "%s", bl_conn_peer_text(conn));
+    bl_conn_set_user(conn, client);
+    broker->members.client_count++;
+  }
+  if (!bl_slice_eq(client->id, heartbeat->client_id)) {
+    bl_table_disown(client->id);
+    client->id = bl_table_own(heartbeat->client_id);
+  }
+  client->language = heartbeat->language;
+  client->version = heartbeat->version;
+  client->seen_ms = now_ms(broker);
+  if (broker->members.sweep.place == 0) {
+    bl_timer_set(broker->timers, &broker->members.sweep, client->seen_ms + SWEEP_MS);
+  }
+  return client;
+}
+
+/* Newer versions win; topics that the heartbeat does not name are dropped. RETURNS whether the set of topics or a
+ * filter changed. */
+static bool update_subscriptions(struct bl_member_group *group, const struct bl_heartbeat_consumer *consumer) {
+  bool changed = false;
+  for (uint32_t i = 0; i < consumer->subscription_count; i++) {
+    const struct bl_heartbeat_subscription *in = &consumer->subscriptions[i];
+    struct bl_subscription *old = bl_map_get(&group->subscriptions, in->topic);
+    if (old != NULL && old->version >= in->version) continue;
+    struct bl_subscription *fresh;
+    if (bl_subscription_new(in->topic, in->expression, in->expression_type, in->version, &fresh) != BL_OK) {
+      continue;
+    }
+    changed = changed || old == NULL;
+    bl_map_put(&group->subscriptions, fresh->topic, fresh);
+    bl_subscription_free(old);
+  }
+  size_t cursor = 0;
+  const struct bl_map_entry *entry;
+  while ((entry = bl_map_next(&group->subscriptions, &cursor)) != NULL) {
+    struct bl_subscription *subscription = entry->value;
+    bool named = false;
+    for (uint32_t i = 0; i < consumer->subscription_count && !named; i++) {
+      named = bl_slice_eq(consumer->subscriptions[i].topic, subscription->topic);
+    }
+    if (named) continue;
+    bl_map_remove(&group->subscriptions, subscription->topic);
+    bl_subscription_free(subscription);
+    changed = true;
+  }
+  return changed;
+}
+
+static void register_consumer(struct bl_broker *broker, struct bl_client *client,
+                              const struct bl_heartbeat_consumer *consumer, bool with_subscriptions) {
+  struct bl_group *config = bl_broker_group(broker, consumer->group);
+  if (config == NULL) return;
+  if (config->retry_queues > 0) {
+    bl_broker_retry_topic(broker, consumer->group, config->retry_queues, false);
+  }
+  struct bl_member_group *group = open_group(broker, consumer->group, true);
+  bool changed = join(client, group);
+  group->type = consumer->type;
+  group->model = consumer->model;
+  group->from = consumer->from;
+  if (with_subscriptions) changed = update_subscriptions(group, consumer) || changed;
+  if (changed) bl_notice_members_changed(broker, group);
+}
+
+bool bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
+                          const struct bl_heartbeat *heartbeat) {
+  struct bl_client *client = open_client(broker, conn, heartbeat);
+  bool known = heartbeat->fingerprint != 0 && client->fingerprint == heartbeat->fingerprint;
+  for (uint32_t i = 0; i < heartbeat->consumer_count; i++) {
+    register_consumer(broker, client, &heartbeat->consumers[i], !heartbeat->without_sub);
+  }
+  for (uint32_t i = 0; i < heartbeat->producer_count; i++) {
+    join(client, open_group(broker, heartbeat->producers[i], false));
+  }
+  if (!heartbeat->without_sub) client->fingerprint = heartbeat->fingerprint;
+  /* The old form always gets true; the new one when we do not have what it stands for. */
+  return heartbeat->fingerprint == 0 || !known;
+}
+
+void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn, struct bl_slice producer_group,
+                           struct bl_slice consumer_group) {
+  struct bl_client *client = bl_conn_user(conn);
+  if (client == NULL) return;
+  for (int i = 0; i < 2; i++) {
+    struct bl_slice name = i == 0 ? producer_group : consumer_group;
+    struct bl_member_group *group = bl_map_get(map_of(broker, i == 1), name);
+    struct bl_member *member = group != NULL ? find_membership(client, group) : NULL;
+    if (member != NULL) leave(member);
+  }
+}
+
+static void free_client(struct bl_broker *broker, struct bl_client *client) {
+  while (!bl_list_empty(&client->memberships)) {
+    leave(BL_CONTAINER(client->memberships.next, struct bl_member, in_client));
+  }
+  broker->members.client_count--;
+  bl_table_disown(client->id);
+  free(client);
+}
+
+void bl_members_conn_closed(struct bl_broker *broker, struct bl_conn *conn) {
+  struct bl_client *client = bl_conn_user(conn);
+  if (client == NULL) return;
+  bl_conn_set_user(conn, NULL);
+  free_client(broker, client);
+}
+
+/* Clients that stopped their heartbeats while their connection stays open. */
+static void on_sweep(struct bl_timer *timer, int64_t now) {
+  struct bl_members *members = BL_CONTAINER(timer, struct bl_members, sweep);
+  struct bl_broker *broker = BL_CONTAINER(members, struct bl_broker, members);
+  struct bl_net *net = bl_remoting_net(broker->remoting);
+  size_t cursor = 0;
+  struct bl_conn *conn;
+  while ((conn = bl_net_next(net, &cursor)) != NULL) {
+    struct bl_role *role = bl_conn_context(conn);
+    struct bl_client *client = role->server == broker ? bl_conn_user(conn) : NULL;
+    if (client != NULL && now - client->seen_ms > broker->settings->channel_expired_ms) bl_conn_close(conn);
+  }
+  if (members->client_count > 0) bl_timer_set(broker->timers, timer, now + SWEEP_MS);
+}
+
+void bl_members_init(struct bl_broker *broker) {
+  bl_map_init(&broker->members.consumers);
+  bl_map_init(&broker->members.producers);
+  broker->members.client_count = 0;
+  broker->members.sweep = (struct bl_timer){.fire = on_sweep};
+}
+
+void bl_members_fini(struct bl_broker *broker) {
+  /* The connections are closed by now, and with them every membership ended. */
+  BL_ASSERT(broker->members.client_count == 0);
+  bl_timer_cancel(broker->timers, &broker->members.sweep);
+  bl_map_fini(&broker->members.consumers);
+  bl_map_fini(&broker->members.producers);
+}
+
+struct bl_member_group *bl_members_consumers(const struct bl_broker *broker, struct bl_slice group) {
+  return bl_map_get(&broker->members.consumers, group);
+}
+
+struct bl_member_group *bl_members_producers(const struct bl_broker *broker, struct bl_slice group) {
+  return bl_map_get(&broker->members.producers, group);
+}
+
+struct bl_client *bl_members_find(const struct bl_member_group *group, struct bl_slice client_id) {
+  if (group == NULL) return NULL;
+  for (struct bl_list *node = group->members.next; node != &group->members; node = node->next) {
+    struct bl_member *member = BL_CONTAINER(node, struct bl_member, in_group);
+    if (bl_slice_eq(member->client->id, client_id)) return member->client;
+  }
+  return NULL;
+}
+
+const struct bl_subscription *bl_member_group_subscription(const struct bl_member_group *group,
+                                                           struct bl_slice topic) {
+  return bl_map_get(&group->subscriptions, topic);
+}

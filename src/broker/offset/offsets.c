@@ -1,0 +1,201 @@
+#include "broker/offset/offsets.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+#define KEY_BYTES_MAX 600
+
+static void free_row(void *value) {
+  struct bl_offset_row *row = value;
+  bl_list_remove(&row->changed_node);
+  bl_table_disown(row->key);
+  free(row->committed);
+  free(row->pulled);
+  free(row);
+}
+
+/* {0:12,1:3}: the queue ids are bare numbers. */
+static void write_row(struct bl_json_writer *w, const void *value) {
+  const struct bl_offset_row *row = value;
+  bl_json_open_object(w);
+  for (int32_t id = 0; id < row->queue_slots; id++) {
+    if (row->committed[id] == BL_OFFSET_NONE) continue;
+    bl_json_key_number(w, id, false);
+    bl_json_put_i64(w, row->committed[id]);
+  }
+  bl_json_close_object(w);
+}
+
+void bl_offsets_init(struct bl_offsets *offsets, const struct bl_clock *clock) {
+  memset(offsets, 0, sizeof(*offsets));
+  bl_map_init(&offsets->table.map);
+  offsets->table.member = "offsetTable";
+  offsets->table.free_value = free_row;
+  offsets->table.write_value = write_row;
+  offsets->table.version.timestamp_ms = bl_clock_wall_ms(clock);
+  offsets->clock = clock;
+  bl_list_init(&offsets->changed);
+}
+
+void bl_offsets_fini(struct bl_offsets *offsets) {
+  bl_table_fini(&offsets->table);
+}
+
+/* The key in `space`; the absent slice when it is too long to be one. */
+static struct bl_slice key_of(struct bl_slice topic, struct bl_slice group, char space[KEY_BYTES_MAX]) {
+  size_t len = topic.len + 1 + group.len;
+  if (len > KEY_BYTES_MAX || topic.len == 0 || group.len == 0) return (struct bl_slice){NULL, 0};
+  memcpy(space, topic.ptr, topic.len);
+  space[topic.len] = '@';
+  memcpy(space + topic.len + 1, group.ptr, group.len);
+  return bl_slice_of(space, len);
+}
+
+struct bl_offset_row *bl_offsets_find(const struct bl_offsets *offsets, struct bl_slice topic,
+                                      struct bl_slice group) {
+  char space[KEY_BYTES_MAX];
+  struct bl_slice key = key_of(topic, group, space);
+  return key.ptr != NULL ? bl_map_get(&offsets->table.map, key) : NULL;
+}
+
+int64_t bl_offsets_committed(const struct bl_offsets *offsets, struct bl_slice topic,
+                             struct bl_slice group, int32_t queue_id) {
+  const struct bl_offset_row *row = bl_offsets_find(offsets, topic, group);
+  if (row == NULL || queue_id < 0 || queue_id >= row->queue_slots) return BL_OFFSET_NONE;
+  return row->committed[queue_id];
+}
+
+int64_t bl_offsets_pulled(const struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
+                          int32_t queue_id) {
+  const struct bl_offset_row *row = bl_offsets_find(offsets, topic, group);
+  if (row == NULL || queue_id < 0 || queue_id >= row->queue_slots) return BL_OFFSET_NONE;
+  return row->pulled[queue_id];
+}
+
+static struct bl_offset_row *open_row(struct bl_offsets *offsets, struct bl_slice key) {
+  struct bl_offset_row *row = bl_map_get(&offsets->table.map, key);
+  if (row != NULL) return row;
+  row = calloc(1, sizeof(*row));
+  BL_ASSERT(row != NULL);
+  row->key = bl_table_own(key);
+  struct bl_slice rest = row->key;
+  row->topic = bl_slice_cut(&rest, '@');
+  row->group = rest;
+  bl_map_put(&offsets->table.map, row->key, row);
+  return row;
+}
+
+static void grow_row(struct bl_offset_row *row, int32_t queue_id) {
+  if (queue_id < row->queue_slots) return;
+  int32_t slots = row->queue_slots < 4 ? 4 : row->queue_slots * 2;
+  if (slots <= queue_id) slots = queue_id + 1;
+  row->committed = realloc(row->committed, (size_t)slots * sizeof(int64_t));
+  row->pulled = realloc(row->pulled, (size_t)slots * sizeof(int64_t));
+  BL_ASSERT(row->committed != NULL && row->pulled != NULL);
+  for (int32_t id = row->queue_slots; id < slots; id++) {
+    row->committed[id] = BL_OFFSET_NONE;
+    row->pulled[id] = BL_OFFSET_NONE;
+  }
+  row->queue_slots = slots;
+}
+
+bl_err bl_offsets_commit(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
+                         int32_t queue_id, int64_t offset) {
+  char space[KEY_BYTES_MAX];
+  struct bl_slice key = key_of(topic, group, space);
+  if (key.ptr == NULL || queue_id < 0 || queue_id >= BL_OFFSET_QUEUES_MAX) return BL_ERR_PARAMETER;
+  struct bl_offset_row *row = open_row(offsets, key);
+  grow_row(row, queue_id);
+  if (row->committed[queue_id] == offset) return BL_OK;
+  row->committed[queue_id] = offset;
+  if (!bl_list_linked(&row->changed_node)) bl_list_add_last(&offsets->changed, &row->changed_node);
+  return BL_OK;
+}
+
+void bl_offsets_note_pull(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
+                          int32_t queue_id, int64_t next_offset) {
+  struct bl_offset_row *row = bl_offsets_find(offsets, topic, group);
+  if (row != NULL && queue_id >= 0 && queue_id < row->queue_slots) row->pulled[queue_id] = next_offset;
+}
+
+static bool matches(const struct bl_offset_row *row, struct bl_slice topic, struct bl_slice group) {
+  return (topic.len == 0 || bl_slice_eq(row->topic, topic)) &&
+         (group.len == 0 || bl_slice_eq(row->group, group));
+}
+
+size_t bl_offsets_forget(struct bl_offsets *offsets, struct bl_slice pattern) {
+  struct bl_slice group = pattern;
+  struct bl_slice topic = bl_slice_cut(&group, '@');
+  if (topic.len == 0 && group.len == 0) return 0;
+  size_t count = 0;
+  size_t cursor = 0;
+  const struct bl_map_entry *entry;
+  while ((entry = bl_map_next(&offsets->table.map, &cursor)) != NULL) {
+    struct bl_offset_row *row = entry->value;
+    if (!matches(row, topic, group)) continue;
+    bl_map_remove(&offsets->table.map, row->key);
+    free_row(row);
+    count++;
+  }
+  return count;
+}
+
+bool bl_offsets_take_changed(struct bl_offsets *offsets, struct bl_buf *out, size_t max_bytes) {
+  if (bl_list_empty(&offsets->changed)) return false;
+  struct bl_json_writer w = bl_json_writer_of(out, false);
+  bl_json_open_object(&w);
+  bl_json_key(&w, "offsetTable");
+  bl_json_open_object(&w);
+  while (!bl_list_empty(&offsets->changed) && out->len < max_bytes) {
+    struct bl_list *node = bl_list_take_first(&offsets->changed);
+    struct bl_offset_row *row = BL_CONTAINER(node, struct bl_offset_row, changed_node);
+    bl_json_key_slice(&w, row->key);
+    write_row(&w, row);
+  }
+  bl_json_close_object(&w);
+  bl_json_close_object(&w);
+  bl_version_next(&offsets->table.version, bl_clock_wall_ms(offsets->clock));
+  return true;
+}
+
+static void take_table(struct bl_offsets *offsets, const struct bl_json *table) {
+  for (const struct bl_json *node = table != NULL ? table->child : NULL; node != NULL; node = node->next) {
+    struct bl_slice group = node->key;
+    struct bl_slice topic = bl_slice_cut(&group, '@');
+    if (topic.len == 0 || group.len == 0 || node->key.len > KEY_BYTES_MAX) continue;
+    for (const struct bl_json *cell = node->child; cell != NULL; cell = cell->next) {
+      int32_t id;
+      if (!bl_slice_i32(cell->key, &id) || id < 0 || id >= BL_OFFSET_QUEUES_MAX) continue;
+      struct bl_offset_row *row = open_row(offsets, node->key);
+      grow_row(row, id);
+      row->committed[id] = bl_json_i64(cell, 0);
+    }
+  }
+}
+
+void bl_offsets_apply(void *context, struct bl_slice name, const struct bl_json *json,
+                      int64_t log_offset) {
+  (void)log_offset;
+  if (json == NULL) {
+    bl_offsets_forget(context, name);
+  } else {
+    take_table(context, bl_json_get(json, "offsetTable"));
+  }
+}
+
+bl_err bl_offsets_replace(void *context, const struct bl_json *root, struct bl_why *why) {
+  struct bl_offsets *offsets = context;
+  const struct bl_json *table = bl_json_get(root, "offsetTable");
+  if (root != NULL && (table == NULL || table->kind != BL_JSON_OBJECT)) {
+    return bl_why_set(why, BL_ERR_FORMAT, "it has no object offsetTable");
+  }
+  bl_table_clear(&offsets->table);
+  take_table(offsets, table);
+  if (root != NULL) bl_version_read(bl_json_get(root, "dataVersion"), &offsets->table.version);
+  return BL_OK;
+}
+
+bool bl_offsets_write_step(void *context, struct bl_buf *out, void **progress) {
+  return bl_table_write_step(&((struct bl_offsets *)context)->table, out, progress);
+}

@@ -1,0 +1,331 @@
+#include "broker/pull/pull.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "broker/broker.h"
+
+#define SEE "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
+#define PULL_COUNT_MAX 1024
+/* Entries looked at in one pull, as max(16000, 20 * maxMsgNums) bytes of Java's 20-byte units. */
+#define SCAN_ENTRIES 800
+#define READ_ENTRIES 64
+#define RUN_BYTES_MAX (4 << 20)
+
+struct scan {
+  struct bl_broker *broker;
+  const struct bl_pull *pull;
+  const struct bl_subscription *filter;
+  struct bl_arena *arena;
+  struct bl_pulled *out;
+  struct bl_cold *cold;
+  bool blocking;
+  int32_t count_max;
+  int64_t bytes_max;
+  uint32_t run_cap;
+  int64_t run_end; /* log offset behind the last run when it is in the ring; -1 */
+};
+
+static bl_err refuse(struct bl_pulled *out, bl_err err, enum bl_forbidden forbidden) {
+  out->code = bl_err_code(err);
+  out->forbidden = forbidden;
+  return err;
+}
+
+static bl_err check_group(struct bl_broker *broker, const struct bl_pull *pull, struct bl_pulled *out,
+                          struct bl_group **out_group, struct bl_why *why) {
+  if ((broker->settings->broker_permission & BL_PERM_READ) == 0) {
+    bl_why_set(why, BL_OK, "the broker[%s] pulling message is forbidden", broker->settings->broker_ip1);
+    return refuse(out, BL_ERR_NO_PERMISSION, BL_FORBIDDEN_BROKER);
+  }
+  if (pull->lite && !broker->settings->lite_pull_enable) {
+    bl_why_set(why, BL_OK, "the broker[%s] for lite pull consumer is forbidden",
+               broker->settings->broker_ip1);
+    return refuse(out, BL_ERR_NO_PERMISSION, BL_FORBIDDEN_BROKER);
+  }
+  struct bl_group *group = bl_broker_group(broker, pull->group);
+  if (group == NULL) {
+    bl_why_set(why, BL_OK, "subscription group [%.*s] does not exist, " SEE, BL_FMT(pull->group));
+    return refuse(out, BL_ERR_NO_GROUP, BL_FORBIDDEN_NONE);
+  }
+  if (!group->consume_enable) {
+    bl_why_set(why, BL_OK, "subscription group no permission, %.*s", BL_FMT(pull->group));
+    return refuse(out, BL_ERR_NO_PERMISSION, BL_FORBIDDEN_GROUP);
+  }
+  *out_group = group;
+  return BL_OK;
+}
+
+static bl_err check_topic(struct bl_broker *broker, const struct bl_pull *pull, struct bl_pulled *out,
+                          struct bl_topic **out_topic, struct bl_why *why) {
+  struct bl_topic *topic = bl_topics_find(&broker->topics, pull->topic);
+  if (topic == NULL) {
+    bl_why_set(why, BL_OK, "topic[%.*s] not exist, apply first please! " SEE, BL_FMT(pull->topic));
+    return refuse(out, BL_ERR_NO_TOPIC, BL_FORBIDDEN_NONE);
+  }
+  if ((topic->perm & BL_PERM_READ) == 0) {
+    bl_why_set(why, BL_OK, "the topic[%.*s] pulling message is forbidden", BL_FMT(pull->topic));
+    return refuse(out, BL_ERR_NO_PERMISSION, BL_FORBIDDEN_TOPIC);
+  }
+  if (pull->queue_id < 0 || pull->queue_id >= topic->read_queues) {
+    bl_why_set(why, BL_OK,
+               "queueId[%d] is illegal, topic:[%.*s] topicConfig.readQueueNums:[%d] consumer:[/%s]",
+               pull->queue_id, BL_FMT(pull->topic), topic->read_queues, pull->peer);
+    return refuse(out, BL_ERR_PARAMETER, BL_FORBIDDEN_NONE);
+  }
+  *out_topic = topic;
+  return BL_OK;
+}
+
+/* The subscription of the group, as heartbeats brought it. */
+static bl_err group_filter(struct bl_broker *broker, const struct bl_pull *pull,
+                           const struct bl_group *group, struct bl_pulled *out,
+                           const struct bl_subscription **out_filter, struct bl_why *why) {
+  const struct bl_member_group *members = bl_members_consumers(broker, pull->group);
+  if (members == NULL) {
+    bl_why_set(why, BL_OK, "the consumer's group info not exist" SEE);
+    return refuse(out, BL_ERR_NO_SUBSCRIPTION, BL_FORBIDDEN_NONE);
+  }
+  if (!group->consume_broadcast_enable && members->model == BL_BROADCASTING) {
+    bl_why_set(why, BL_OK, "the consumer group[%.*s] can not consume by broadcast way",
+               BL_FMT(pull->group));
+    return refuse(out, BL_ERR_NO_PERMISSION, BL_FORBIDDEN_BROADCASTING);
+  }
+  const struct bl_subscription *filter = bl_member_group_subscription(members, pull->topic);
+  if (filter == NULL) {
+    bl_why_set(why, BL_OK, "the consumer's subscription not exist" SEE);
+    return refuse(out, BL_ERR_NO_SUBSCRIPTION, BL_FORBIDDEN_NONE);
+  }
+  if (filter->version < pull->sub_version) {
+    bl_why_set(why, BL_OK, "the consumer's subscription not latest");
+    return refuse(out, BL_ERR_SUBSCRIPTION_OLD, BL_FORBIDDEN_NONE);
+  }
+  *out_filter = filter;
+  return BL_OK;
+}
+
+static bool grow_runs(struct scan *scan) {
+  if (scan->out->body_count < scan->run_cap) return true;
+  scan->run_cap = scan->run_cap == 0 ? 32 : scan->run_cap * 2;
+  struct bl_slice *bodies = bl_arena_take(scan->arena, scan->run_cap * sizeof(*bodies));
+  if (scan->out->body_count > 0) {
+    memcpy(bodies, scan->out->bodies, scan->out->body_count * sizeof(*bodies));
+  }
+  scan->out->bodies = bodies;
+  return true;
+}
+
+/* Adds the record's bytes: from the ring without a copy, joined to the run before when it follows it in the
+ * log; else read into the arena. */
+static bl_err add_record(struct scan *scan, const struct bl_queue_entry *entry) {
+  struct bl_store *store = scan->broker->store;
+  struct bl_slice bytes = bl_store_peek(store, entry->log_offset, entry->size_bytes);
+  struct bl_pulled *out = scan->out;
+  bool in_ring = bytes.ptr != NULL;
+  if (!in_ring) {
+    char *space = bl_arena_take(scan->arena, entry->size_bytes);
+    bl_err err = scan->blocking
+                     ? bl_store_read_blocking(store, entry->log_offset, entry->size_bytes, space)
+                     : bl_store_read(store, entry->log_offset, entry->size_bytes, space);
+    if (err != BL_OK) return err;
+    bytes = bl_slice_of(space, entry->size_bytes);
+  }
+  struct bl_slice *last = out->body_count > 0 ? &out->bodies[out->body_count - 1] : NULL;
+  if (in_ring && last != NULL && scan->run_end == entry->log_offset && last->ptr + last->len == bytes.ptr) {
+    last->len += bytes.len;
+  } else {
+    grow_runs(scan);
+    out->bodies[out->body_count++] = bytes;
+  }
+  scan->run_end = in_ring ? entry->log_offset + entry->size_bytes : -1;
+  out->message_count++;
+  out->bytes += entry->size_bytes;
+  return BL_OK;
+}
+
+/* One entry. RETURNS BL_OK to go on, BL_ERR_FULL when the answer is full before it, BL_ERR_COLD. */
+static bl_err take_entry(struct scan *scan, const struct bl_queue_entry *entry) {
+  struct bl_pulled *out = scan->out;
+  if (!bl_subscription_matches(scan->filter, entry->tags_code)) {
+    out->next_offset = entry->queue_offset + entry->count;
+    return BL_OK;
+  }
+  if (out->message_count > 0 &&
+      (out->message_count >= scan->count_max || out->bytes + entry->size_bytes > scan->bytes_max)) {
+    return BL_ERR_FULL;
+  }
+  bl_err err = add_record(scan, entry);
+  if (err == BL_ERR_COLD) {
+    *scan->cold = (struct bl_cold){.log_offset = entry->log_offset,
+                                   .log_bytes = scan->bytes_max > entry->size_bytes
+                                                    ? scan->bytes_max
+                                                    : entry->size_bytes};
+    /* What was found so far is an answer already. */
+    return out->message_count > 0 ? BL_ERR_FULL : BL_ERR_COLD;
+  }
+  /* A record that is gone (deleted, damaged) is stepped over. */
+  out->next_offset = entry->queue_offset + entry->count;
+  return BL_OK;
+}
+
+static bl_err read_entries(struct scan *scan, int64_t offset, struct bl_queue_entry *entries,
+                           uint32_t *out_count) {
+  struct bl_queue *queue = scan->out->queue;
+  bl_err err = scan->blocking ? bl_queue_read_blocking(queue, offset, entries, READ_ENTRIES, out_count)
+                              : bl_queue_read(queue, offset, entries, READ_ENTRIES, out_count);
+  if (err == BL_ERR_COLD) *scan->cold = (struct bl_cold){.queue = queue, .queue_offset = offset};
+  return err;
+}
+
+/* Looks through the queue from the asked offset on until the answer is full. */
+static bl_err scan_queue(struct scan *scan) {
+  struct bl_queue_entry entries[READ_ENTRIES];
+  struct bl_pulled *out = scan->out;
+  int32_t scan_max = scan->pull->max_count > SCAN_ENTRIES ? scan->pull->max_count : SCAN_ENTRIES;
+  out->next_offset = scan->pull->offset;
+  for (int32_t scanned = 0; scanned < scan_max && out->next_offset < out->max_offset;) {
+    uint32_t count = 0;
+    bl_err err = read_entries(scan, out->next_offset, entries, &count);
+    if (err == BL_ERR_COLD && out->message_count > 0) return BL_OK;
+    if (err != BL_OK) return err;
+    if (count == 0) return BL_OK;
+    for (uint32_t i = 0; i < count; i++) {
+      err = take_entry(scan, &entries[i]);
+      if (err == BL_ERR_FULL) return BL_OK;
+      if (err != BL_OK) return err;
+    }
+    scanned += (int32_t)count;
+  }
+  return BL_OK;
+}
+
+static void answer(struct bl_pulled *out, int32_t code, const char *status, int64_t next_offset) {
+  out->code = code;
+  out->status = status;
+  out->next_offset = next_offset;
+  out->counted = true;
+}
+
+/* The table of reference protocol.md 6.1b. RETURNS true when it decides without reading. */
+static bool decide_by_bounds(const struct bl_pull *pull, struct bl_pulled *out) {
+  int32_t moved = bl_err_code(BL_ERR_PULL_MOVED);
+  int32_t none = bl_err_code(BL_ERR_PULL_NOT_FOUND);
+  int64_t offset = pull->offset;
+  if (out->max_offset == 0) {
+    answer(out, offset == 0 ? none : moved, "NO_MESSAGE_IN_QUEUE", 0);
+    out->none_yet = offset == 0;
+    return true;
+  }
+  if (offset < out->min_offset) {
+    answer(out, moved, "OFFSET_TOO_SMALL", out->min_offset);
+    return true;
+  }
+  if (offset > out->max_offset) {
+    answer(out, moved, "OFFSET_OVERFLOW_BADLY", out->max_offset);
+    return true;
+  }
+  if (offset == out->max_offset) {
+    answer(out, none, "OFFSET_OVERFLOW_ONE", offset);
+    out->none_yet = true;
+    return true;
+  }
+  return false;
+}
+
+static bl_err read_messages(struct scan *scan, struct bl_topic *topic) {
+  struct bl_broker *broker = scan->broker;
+  struct bl_pulled *out = scan->out;
+  if (bl_broker_open_queue(broker, topic, scan->pull->queue_id, &out->queue) != BL_OK) {
+    answer(out, bl_err_code(scan->pull->offset == 0 ? BL_ERR_PULL_NOT_FOUND : BL_ERR_PULL_MOVED),
+           "NO_MATCHED_LOGIC_QUEUE", 0);
+    return BL_OK;
+  }
+  out->min_offset = bl_queue_min_offset(out->queue);
+  out->max_offset = bl_queue_max_offset(out->queue);
+  if (decide_by_bounds(scan->pull, out)) return BL_OK;
+  bl_err err = scan_queue(scan);
+  if (err != BL_OK) return err;
+  if (out->message_count > 0) {
+    answer(out, 0, "FOUND", out->next_offset);
+  } else if (out->next_offset == scan->pull->offset) {
+    /* A hole in the index: go on behind it. */
+    answer(out, bl_err_code(BL_ERR_PULL_NOT_FOUND), "OFFSET_FOUND_NULL", out->max_offset);
+  } else {
+    answer(out, bl_err_code(BL_ERR_PULL_RETRY), "NO_MATCHED_MESSAGE", out->next_offset);
+  }
+  return BL_OK;
+}
+
+static void note_pull(struct bl_broker *broker, const struct bl_pull *pull, const struct bl_pulled *out) {
+  bl_offsets_note_pull(&broker->offsets, pull->topic, pull->group, pull->queue_id, out->next_offset);
+  if (out->message_count == 0) {
+    broker->stats.get_missed++;
+    return;
+  }
+  broker->stats.get_found++;
+  broker->stats.get_count += out->message_count;
+  broker->stats.get_bytes += out->bytes;
+}
+
+static int32_t limit_of(int32_t asked, int32_t limit) {
+  if (asked < 1) return 1;
+  return asked < limit ? asked : limit;
+}
+
+static bl_err run(struct bl_broker *broker, const struct bl_pull *pull, bool first, struct scan *scan,
+                  struct bl_topic *topic) {
+  struct bl_pulled *out = scan->out;
+  if (first && (pull->sys_flag & BL_PULL_COMMIT) != 0) {
+    /* The queue id was checked against the topic: it cannot be refused. */
+    bl_err err = bl_offsets_commit(&broker->offsets, pull->topic, pull->group, pull->queue_id,
+                                   pull->commit_offset);
+    (void)err;
+  }
+  scan->count_max = limit_of(pull->max_count, broker->settings->max_transfer_count < PULL_COUNT_MAX
+                                                  ? broker->settings->max_transfer_count
+                                                  : PULL_COUNT_MAX);
+  scan->bytes_max = broker->settings->max_transfer_bytes;
+  if (pull->max_bytes >= 100 && pull->max_bytes < scan->bytes_max) scan->bytes_max = pull->max_bytes;
+  scan->run_end = -1;
+  bl_err err = read_messages(scan, topic);
+  if (err == BL_OK) note_pull(broker, pull, out);
+  return err;
+}
+
+bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull, bool first, bool blocking,
+                      struct bl_arena *arena, struct bl_pulled *out_pulled, struct bl_cold *out_cold,
+                      struct bl_why *why) {
+  struct bl_group *group = NULL;
+  struct bl_topic *topic = NULL;
+  const struct bl_subscription *filter = NULL;
+  struct bl_subscription *carried = NULL;
+  memset(out_pulled, 0, sizeof(*out_pulled));
+  why->text[0] = '\0';
+  if (check_group(broker, pull, out_pulled, &group, why) != BL_OK) return BL_OK;
+  if (check_topic(broker, pull, out_pulled, &topic, why) != BL_OK) return BL_OK;
+  if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) != 0) {
+    if (bl_subscription_new(pull->topic, pull->subscription, pull->expression_type, pull->sub_version,
+                            &carried) != BL_OK) {
+      bl_why_set(why, BL_OK, "parse the consumer's subscription failed");
+      refuse(out_pulled, BL_ERR_SUBSCRIPTION_PARSE, BL_FORBIDDEN_NONE);
+      return BL_OK;
+    }
+    filter = carried;
+  } else if (group_filter(broker, pull, group, out_pulled, &filter, why) != BL_OK) {
+    return BL_OK;
+  }
+  bl_err err = BL_OK;
+  if (!filter->all && !bl_subscription_is_tag(filter)) {
+    bl_why_set(why, BL_OK, "The broker does not support consumer to filter message by %.*s",
+               BL_FMT(filter->expression_type));
+    refuse(out_pulled, BL_ERR_SYSTEM, BL_FORBIDDEN_NONE);
+  } else {
+    struct scan scan = {.broker = broker, .pull = pull, .filter = filter, .arena = arena,
+                        .out = out_pulled, .cold = out_cold, .blocking = blocking};
+    out_pulled->topic_sys_flag = topic->sys_flag;
+    out_pulled->group_sys_flag = group->sys_flag;
+    err = run(broker, pull, first, &scan, topic);
+  }
+  bl_subscription_free(carried);
+  return err;
+}

@@ -1,0 +1,73 @@
+/* Sending: checks, the record, the answer when it is durable. Thread: core.
+ * Order of checks and texts: apache/rocketmq AbstractSendMessageProcessor#msgCheck, SendMessageProcessor. */
+#ifndef BOLIDE_BROKER_SEND_SEND_H
+#define BOLIDE_BROKER_SEND_SEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "store/store.h"
+#include "wire/host.h"
+
+struct bl_broker;
+
+struct bl_send {
+  struct bl_slice producer_group;
+  struct bl_slice topic;
+  struct bl_slice default_topic;
+  int32_t default_queues;
+  int32_t queue_id;
+  int32_t sys_flag;
+  int64_t born_ms;
+  int32_t flag;
+  struct bl_slice properties;
+  int32_t reconsume_times;
+  bool unit_mode;
+  bool batch;
+  struct bl_slice body;
+  struct bl_host born_host;
+  const char *peer; /* for texts */
+};
+
+#define BL_SEND_KEY_BYTES_MAX 128
+
+/* What an accepted send will be answered with. */
+struct bl_sent {
+  int32_t queue_id;
+  int64_t queue_offset;  /* of the first message */
+  int64_t *log_offsets;  /* of a batch: `count` of them, HELD by the sends' scratch until the next send */
+  int64_t log_offset;
+  int32_t count;
+  int64_t end_offset;    /* wait for this mark */
+  bool wait;             /* false: WAIT=false, answer at once */
+  int64_t bytes;
+  char uniq_key[BL_SEND_KEY_BYTES_MAX]; /* NUL terminated; empty for a batch */
+};
+
+struct bl_sends {
+  struct bl_buf properties; /* of the record being made */
+  int64_t *log_offsets;
+  int32_t log_offsets_cap;
+};
+
+void bl_sends_init(struct bl_sends *sends);
+void bl_sends_fini(struct bl_sends *sends);
+
+/* Appends the message, or every message of the batch. BORROWS `send`. On errors nothing is stored, `why` is the remark:
+ * BL_ERR_PARAMETER 29, BL_ERR_NO_PERMISSION 16, BL_ERR_NO_TOPIC 17, BL_ERR_MESSAGE_ILLEGAL 13,
+ * BL_ERR_NOT_AVAILABLE and BL_ERR_NO_SPACE 14, BL_ERR_BUSY 2 (wait a turn and try again). */
+BL_MUST_CHECK bl_err bl_broker_send(struct bl_broker *broker, const struct bl_send *send,
+                                    struct bl_sent *out_sent, struct bl_why *why);
+
+/* The batch encoding of a request body: the next message of `*rest`. false with *out_bad: malformed. */
+struct bl_batch_message {
+  int32_t flag;
+  struct bl_slice body;
+  struct bl_slice properties;
+};
+bool bl_batch_next(struct bl_slice *rest, struct bl_batch_message *out_message, bool *out_bad);
+
+#endif

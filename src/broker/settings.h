@@ -1,0 +1,64 @@
+/* The settings of a broker, by RocketMQ's names (BrokerConfig, MessageStoreConfig) and ours. The one option table is in
+ * settings.c; it also prints the reference page and the answer to GET_BROKER_CONFIG. */
+#ifndef BOLIDE_BROKER_SETTINGS_H
+#define BOLIDE_BROKER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/option.h"
+
+struct bl_broker_settings {
+  /* who it is */
+  char *cluster_name;
+  char *broker_name;   /* empty: fixed at the first start and kept in the store */
+  int64_t broker_id;
+  char *broker_ip1;    /* empty: by the listening address */
+  char *broker_ip2;
+  char *region_id;
+  char *namesrv_addr;  /* name servers to register with, separated by ; */
+  int32_t listen_port;
+  char *bind_address;
+  char *advertise;     /* [CIDR=]HOST:PORT, separated by , */
+  bool insecure;       /* listens beyond loopback without authentication */
+  /* what it does */
+  int32_t broker_permission;
+  int32_t default_topic_queues;
+  bool auto_create_topic;
+  bool auto_create_group;
+  bool cluster_topic_enable;
+  bool broker_topic_enable;
+  bool trace_topic_enable;
+  char *trace_topic_name;
+  bool trace_on;
+  bool lite_pull_enable;
+  bool long_polling_enable;
+  bool notify_ids_changed;
+  int64_t short_polling_ms;
+  int64_t wait_in_send_queue_ms;
+  int64_t register_period_ms;
+  int64_t register_timeout_ms;
+  bool force_register;
+  bool compressed_register;
+  int64_t channel_expired_ms;
+  int32_t max_message_bytes;
+  int32_t max_transfer_bytes; /* of one pull */
+  int32_t max_transfer_count;
+  int32_t max_query_count;
+  int32_t holds_max;   /* parked pulls in all */
+  /* the store */
+  char *store_dir;
+  int32_t flush_mode;  /* enum bl_flush_mode: SYNC_FLUSH | ASYNC_FLUSH */
+  int64_t segment_bytes;
+  int64_t ring_bytes;
+  int64_t flush_interval_ms;
+  int64_t snapshot_interval_ms;
+  bool append_crc;
+  int32_t broker_role; /* ASYNC_MASTER | SYNC_MASTER | SLAVE */
+  int64_t spin_us;     /* adaptive spinning of the loop */
+  int32_t log_level;   /* enum bl_log_level */
+};
+
+extern const struct bl_options bl_broker_options;
+
+#endif

@@ -1,0 +1,105 @@
+/* The topic table. What a topic is: queues, permissions, attributes. Thread: core.
+ * JSON: apache/rocketmq TopicConfig, TopicConfigSerializeWrapper; reference protocol.md 2.7, 4.9. */
+#ifndef BOLIDE_BROKER_TOPIC_TOPICS_H
+#define BOLIDE_BROKER_TOPIC_TOPICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "broker/table.h"
+#include "os/clock.h"
+
+#define BL_PERM_INHERIT 1
+#define BL_PERM_WRITE 2
+#define BL_PERM_READ 4
+#define BL_TOPIC_BYTES_MAX 127
+#define BL_TOPIC_SPECIAL_BYTES_MAX 255 /* retry and dead letter topics */
+#define BL_TOPIC_QUEUES_MAX 65536
+#define BL_RETRY_PREFIX BL_SLICE("%RETRY%")
+#define BL_DLQ_PREFIX BL_SLICE("%DLQ%")
+#define BL_LMQ_PREFIX BL_SLICE("%LMQ%")
+
+struct bl_queue;
+
+struct bl_topic {
+  struct bl_slice name; /* HELD; NUL behind */
+  int32_t read_queues;
+  int32_t write_queues;
+  int32_t perm;
+  int32_t sys_flag;
+  bool order;
+  bool multi_tag;
+  struct bl_slice attributes; /* HELD: a JSON object, "{}" at least */
+  struct bl_queue **queues;   /* queues looked up so far, by id; `queue_slots` of them */
+  int32_t queue_slots;
+  int64_t put_count;          /* messages since start */
+  int64_t put_bytes;
+};
+
+/* What may be changed of a topic. */
+struct bl_topic_change {
+  struct bl_slice name;
+  int32_t read_queues;
+  int32_t write_queues;
+  int32_t perm;
+  int32_t sys_flag;
+  bool order;
+  bool multi_tag;
+  struct bl_slice attributes; /* JSON object; absent: keep */
+};
+
+struct bl_topics {
+  struct bl_table table; /* name -> struct bl_topic */
+  const struct bl_clock *clock;
+  int64_t limit;     /* topics at most */
+};
+
+void bl_topics_init(struct bl_topics *topics, const struct bl_clock *clock);
+void bl_topics_fini(struct bl_topics *topics);
+
+/* NULL when there is none. BORROWS until the topic is removed. */
+struct bl_topic *bl_topics_find(const struct bl_topics *topics, struct bl_slice name);
+/* Makes or changes it; the version moves on when something differs. *out_changed says so. BL_ERR_FULL: the limit. */
+BL_MUST_CHECK bl_err bl_topics_put(struct bl_topics *topics, const struct bl_topic_change *change,
+                                   struct bl_topic **out_topic, bool *out_changed);
+/* false: there was none. */
+bool bl_topics_remove(struct bl_topics *topics, struct bl_slice name);
+
+/* The checks of TopicValidator, in RocketMQ's words: BL_ERR_PARAMETER. */
+BL_MUST_CHECK bl_err bl_topic_name_check(struct bl_slice name, struct bl_why *why);
+bool bl_topic_is_system(struct bl_slice name);
+bool bl_topic_is_send_forbidden(struct bl_slice name);
+static inline bool bl_topic_is_retry(struct bl_slice name) {
+  return bl_slice_starts(name, BL_RETRY_PREFIX);
+}
+static inline bool bl_topic_is_dlq(struct bl_slice name) {
+  return bl_slice_starts(name, BL_DLQ_PREFIX);
+}
+/* Letters, digits, %, |, _ and - only. */
+bool bl_name_is_valid(struct bl_slice name);
+
+/* Applies "+key=value,-key" to the JSON object `attributes` and FILLS out with the result. BL_ERR_PARAMETER with
+ * RocketMQ's words for unknown keys and bad values. */
+BL_MUST_CHECK bl_err bl_topic_attributes_change(struct bl_slice attributes, struct bl_slice changes,
+                                                struct bl_arena *arena, struct bl_slice *out,
+                                                struct bl_why *why);
+
+/* TopicConfig JSON. */
+void bl_topic_write(struct bl_json_writer *w, const struct bl_topic *topic);
+/* FILLS a change whose texts are in the arena or BORROW json. BL_ERR_FORMAT. */
+BL_MUST_CHECK bl_err bl_topic_read(const struct bl_json *json, struct bl_slice name, struct bl_arena *arena,
+                                   struct bl_topic_change *out_change);
+/* "RWX"-like text of a permission: "RW-". */
+const char *bl_perm_text(int32_t perm);
+/* The table as Java prints one topic: "TopicConfig [topicName=...". */
+struct bl_slice bl_topic_text(const struct bl_topic *topic, struct bl_arena *arena);
+
+/* Doors for the metadata (bl_meta_table). context: struct bl_topics. */
+void bl_topics_apply(void *context, struct bl_slice name, const struct bl_json *json, int64_t log_offset);
+bl_err bl_topics_replace(void *context, const struct bl_json *root, struct bl_why *why);
+bool bl_topics_write_step(void *context, struct bl_buf *out, void **progress);
+
+#endif

@@ -1,0 +1,115 @@
+/* Output of a connection: own and borrowed runs, one gathered write a turn. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/assert.h"
+#include "net/net_internal.h"
+
+#define RUNS_PER_WRITE 256
+
+struct bl_buf *bl_conn_out(struct bl_conn *conn) {
+  struct bl_net *net = conn->net;
+  if (conn->out.cap == 0 && net->spare_count > 0) {
+    struct bl_buf spare = net->spare[--net->spare_count];
+    spare.max_bytes = conn->out.max_bytes;
+    conn->out = spare;
+  }
+  return &conn->out;
+}
+
+static void add_run(struct bl_conn *conn, struct bl_out_run run) {
+  if (conn->run_count == conn->run_cap) {
+    conn->run_cap = conn->run_cap == 0 ? 8 : conn->run_cap * 2;
+    conn->runs = realloc(conn->runs, conn->run_cap * sizeof(*conn->runs));
+    BL_ASSERT(conn->runs != NULL);
+  }
+  conn->runs[conn->run_count++] = run;
+  conn->out_bytes += run.len;
+}
+
+static void cover_own(struct bl_conn *conn) {
+  if (conn->out.len == conn->out_in_runs) return;
+  add_run(conn, (struct bl_out_run){NULL, conn->out_in_runs, conn->out.len - conn->out_in_runs});
+  conn->out_in_runs = conn->out.len;
+}
+
+void bl_conn_put_borrowed(struct bl_conn *conn, struct bl_slice bytes) {
+  if (bytes.len == 0) return;
+  cover_own(conn);
+  add_run(conn, (struct bl_out_run){bytes.ptr, 0, bytes.len});
+}
+
+/* Gives the memory to the next connection that writes. */
+static void release_out(struct bl_conn *conn) {
+  struct bl_net *net = conn->net;
+  bl_buf_clear(&conn->out);
+  if (conn->out.cap == 0) return;
+  if (conn->out.cap <= BL_NET_SPARE_BYTES_MAX && net->spare_count < BL_NET_SPARE_BUFS) {
+    net->spare[net->spare_count++] = conn->out;
+    size_t max_bytes = conn->out.max_bytes;
+    bl_buf_init(&conn->out, max_bytes);
+    return;
+  }
+  bl_buf_fini(&conn->out);
+}
+
+void bl_conn__drop_output(struct bl_conn *conn) {
+  conn->run_count = 0;
+  conn->out_in_runs = 0;
+  conn->out_bytes = 0;
+  release_out(conn);
+}
+
+/* Copies what is left behind `first` and `skip` bytes of it into own memory: borrowed bytes end with the turn. */
+static void keep_rest(struct bl_conn *conn, size_t first, size_t skip) {
+  struct bl_buf rest;
+  bl_buf_init(&rest, conn->out.max_bytes);
+  for (size_t i = first; i < conn->run_count; i++) {
+    const struct bl_out_run *run = &conn->runs[i];
+    const char *from = run->borrowed != NULL ? run->borrowed : conn->out.data + run->at;
+    bl_buf_put(&rest, from + skip, run->len - skip);
+    skip = 0;
+  }
+  bl_conn__drop_output(conn);
+  conn->out = rest;
+  cover_own(conn);
+}
+
+static size_t gather(const struct bl_conn *conn, size_t first, size_t skip, struct iovec *vectors) {
+  size_t count = 0;
+  for (size_t i = first; i < conn->run_count && count < RUNS_PER_WRITE; i++) {
+    const struct bl_out_run *run = &conn->runs[i];
+    const char *from = run->borrowed != NULL ? run->borrowed : conn->out.data + run->at;
+    vectors[count++] = (struct iovec){(void *)(uintptr_t)(from + skip), run->len - skip};
+    skip = 0;
+  }
+  return count;
+}
+
+bool bl_conn__write(struct bl_conn *conn) {
+  struct iovec vectors[RUNS_PER_WRITE];
+  cover_own(conn);
+  size_t first = 0;
+  size_t skip = 0;
+  while (first < conn->run_count) {
+    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = gather(conn, first, skip, vectors)};
+    ssize_t sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN) return false;
+    if (sent < 0) {
+      conn->want_write = true;
+      keep_rest(conn, first, skip);
+      return true;
+    }
+    conn->net->stats.writes++;
+    conn->net->stats.bytes_out += sent;
+    conn->active_ms = conn->net->now_ms;
+    size_t left = (size_t)sent + skip;
+    while (first < conn->run_count && left >= conn->runs[first].len) left -= conn->runs[first++].len;
+    skip = left;
+  }
+  bl_conn__drop_output(conn);
+  return true;
+}

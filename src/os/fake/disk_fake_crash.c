@@ -1,0 +1,166 @@
+/* Names, injected failures and the end of the power. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "os/fake/disk_fake_internal.h"
+
+struct fake_name *bl_fake__find(struct fake_names *names, const char *path) {
+  for (size_t i = 0; i < names->count; i++) {
+    if (strcmp(names->items[i].path, path) == 0) return &names->items[i];
+  }
+  return NULL;
+}
+
+void bl_fake__put(struct fake_names *names, const char *path, struct fake_inode *inode) {
+  struct fake_name *old = bl_fake__find(names, path);
+  if (old != NULL) {
+    old->inode = inode;
+    return;
+  }
+  if (names->count == names->cap) {
+    names->cap = names->cap > 0 ? names->cap * 2 : 32;
+    names->items = realloc(names->items, names->cap * sizeof(*names->items));
+    BL_ASSERT(names->items != NULL);
+  }
+  struct fake_name *name = &names->items[names->count++];
+  BL_ASSERT(strlen(path) < sizeof(name->path));
+  strcpy(name->path, path);
+  name->inode = inode;
+}
+
+void bl_fake__drop(struct fake_names *names, const char *path) {
+  struct fake_name *name = bl_fake__find(names, path);
+  if (name == NULL) return;
+  names->count--;
+  if (name != &names->items[names->count]) *name = names->items[names->count];
+}
+
+static void move_below(struct fake_names *names, const char *from, const char *to) {
+  size_t len = strlen(from);
+  for (size_t i = 0; i < names->count; i++) {
+    char *path = names->items[i].path;
+    if (strncmp(path, from, len) != 0 || path[len] != '/') continue;
+    char moved[2 * FAKE_PATH_BYTES_MAX];
+    strcpy(moved, to);
+    strcat(moved, path + len);
+    BL_ASSERT(strlen(moved) < FAKE_PATH_BYTES_MAX);
+    strcpy(path, moved);
+  }
+}
+
+void bl_fake__apply(struct fake_names *names, const struct fake_change *change) {
+  const struct fake_name *old = change->from[0] != 0 ? bl_fake__find(names, change->from) : NULL;
+  if (old != NULL && old->inode == change->inode) bl_fake__drop(names, change->from);
+  if (change->to[0] == 0) return;
+  bl_fake__put(names, change->to, change->inode);
+  if (change->from[0] != 0 && change->inode->is_dir) move_below(names, change->from, change->to);
+}
+
+void bl_disk_fake_fail(struct bl_disk_fake *fake, enum bl_disk_fake_op op, const char *part,
+                       int64_t countdown, int64_t times, bl_err err) {
+  pthread_mutex_lock(&fake->mutex);
+  struct fake_failure *failure = &fake->failures[op];
+  BL_ASSERT(strlen(part) < sizeof(failure->part));
+  strcpy(failure->part, part);
+  failure->countdown = countdown;
+  failure->times = times;
+  failure->err = err;
+  pthread_mutex_unlock(&fake->mutex);
+}
+
+void bl_disk_fake_set_free(struct bl_disk_fake *fake, int64_t bytes) {
+  pthread_mutex_lock(&fake->mutex);
+  fake->free_bytes = bytes;
+  pthread_mutex_unlock(&fake->mutex);
+}
+
+static void make_cold(struct bl_disk_fake *fake) {
+  for (struct fake_inode *at = fake->inodes; at != NULL; at = at->next) {
+    if (at->cap > 0) memset(at->warm, 0, (size_t)(at->cap / BL_DISK_FAKE_SECTOR_BYTES));
+  }
+}
+
+void bl_disk_fake_set_cold(struct bl_disk_fake *fake) {
+  pthread_mutex_lock(&fake->mutex);
+  fake->cold = true;
+  make_cold(fake);
+  pthread_mutex_unlock(&fake->mutex);
+}
+
+void bl_disk_fake_on_op(struct bl_disk_fake *fake,
+                        void (*on_op)(void *context, enum bl_disk_fake_op op, const char *path),
+                        void *context) {
+  fake->on_op = on_op;
+  fake->on_op_context = context;
+}
+
+int64_t bl_disk_fake_count(const struct bl_disk_fake *fake, enum bl_disk_fake_op op) {
+  return fake->counts[op];
+}
+
+static void turn_off(struct bl_disk_fake *fake) {
+  fake->off = true;
+  for (int i = 0; i < FAKE_FILES_MAX; i++) fake->files[i].locked = false;
+}
+
+void bl_disk_fake_restart(struct bl_disk_fake *fake) {
+  pthread_mutex_lock(&fake->mutex);
+  fake->off = false;
+  pthread_mutex_unlock(&fake->mutex);
+}
+
+void bl_disk_fake_kill(struct bl_disk_fake *fake) {
+  pthread_mutex_lock(&fake->mutex);
+  turn_off(fake);
+  pthread_mutex_unlock(&fake->mutex);
+}
+
+static uint64_t next_random(uint64_t *state) {
+  uint64_t z = (*state += 0x9E3779B97F4A7C15u);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+/* Each unsynced sector is old or new; so is the size. How likely new is, differs from crash to crash, so
+ * that "nearly all" and "nearly none" are seen too. */
+static void settle(struct fake_inode *inode, uint64_t *random, unsigned new_of_16) {
+  if (inode->is_dir) return;
+  int64_t sectors = inode->cap / BL_DISK_FAKE_SECTOR_BYTES;
+  for (int64_t i = 0; i < sectors; i++) {
+    char *now = inode->now + i * BL_DISK_FAKE_SECTOR_BYTES;
+    char *durable = inode->durable + i * BL_DISK_FAKE_SECTOR_BYTES;
+    if (inode->state[i] == SECTOR_CLEAN) continue;
+    if (next_random(random) % 16 < new_of_16) {
+      memcpy(durable, now, BL_DISK_FAKE_SECTOR_BYTES);
+    } else {
+      memcpy(now, durable, BL_DISK_FAKE_SECTOR_BYTES);
+    }
+    inode->state[i] = SECTOR_CLEAN;
+  }
+  if (inode->size != inode->durable_size && next_random(random) % 16 >= new_of_16)
+    inode->size = inode->durable_size;
+  inode->durable_size = inode->size;
+  if (inode->cap > inode->size) {
+    memset(inode->now + inode->size, 0, (size_t)(inode->cap - inode->size));
+    memset(inode->durable + inode->size, 0, (size_t)(inode->cap - inode->size));
+  }
+}
+
+void bl_disk_fake_power_loss(struct bl_disk_fake *fake, uint64_t seed) {
+  pthread_mutex_lock(&fake->mutex);
+  uint64_t random = seed;
+  unsigned new_of_16 = (unsigned)(next_random(&random) % 17);
+  size_t kept = fake->change_count > 0 ? next_random(&random) % (fake->change_count + 1) : 0;
+  for (size_t i = 0; i < kept; i++) bl_fake__apply(&fake->durable, &fake->changes[i]);
+  fake->change_count = 0;
+  fake->now.count = 0;
+  for (size_t i = 0; i < fake->durable.count; i++)
+    bl_fake__put(&fake->now, fake->durable.items[i].path, fake->durable.items[i].inode);
+  for (struct fake_inode *at = fake->inodes; at != NULL; at = at->next)
+    settle(at, &random, new_of_16);
+  if (fake->cold) make_cold(fake);
+  turn_off(fake);
+  pthread_mutex_unlock(&fake->mutex);
+}

@@ -1,0 +1,77 @@
+/* Calls that take more than one turn: the handler is called once a turn until it is done. */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "remoting/remoting_internal.h"
+
+static struct bl_slice copy(struct bl_arena *arena, struct bl_slice text) {
+  return text.ptr != NULL ? bl_arena_copy(arena, text) : text;
+}
+
+/* The command with everything it points to in the arena. */
+static void copy_command(struct bl_again *again, const struct bl_command *from) {
+  struct bl_command *to = &again->command;
+  *to = *from;
+  to->remark = copy(&again->arena, from->remark);
+  to->body = copy(&again->arena, from->body);
+  to->fields = bl_arena_take(&again->arena, (from->field_count + 1) * sizeof(*to->fields));
+  for (uint32_t i = 0; i < from->field_count; i++) {
+    to->fields[i].name = copy(&again->arena, from->fields[i].name);
+    to->fields[i].value = copy(&again->arena, from->fields[i].value);
+  }
+}
+
+void bl_remoting__again(struct bl_remoting *remoting, const struct bl_call *call, size_t stats_index) {
+  struct bl_again *again = calloc(1, sizeof(*again));
+  BL_ASSERT(again != NULL && !call->answered);
+  bl_arena_init(&again->arena);
+  bl_buf_init(&again->body, call->body->max_bytes);
+  bl_buf_put_slice(&again->body, bl_buf_slice(call->body));
+  copy_command(again, call->command);
+  again->call = *call;
+  again->call.command = &again->command;
+  again->call.arena = &again->arena;
+  again->call.body = &again->body;
+  again->conn_id = bl_conn_id(call->conn);
+  again->stats_index = stats_index;
+  const struct bl_header_table *table = call->request->header;
+  if (table != NULL) {
+    void *header = bl_arena_take(&again->arena, table->struct_bytes);
+    BL_ASSERT(bl_header_decode(table, &again->command, header, NULL) == BL_OK);
+    again->call.header = header;
+  }
+  bl_list_add_last(&remoting->again, &again->node);
+}
+
+static void free_again(struct bl_again *again) {
+  bl_arena_fini(&again->arena);
+  bl_buf_fini(&again->body);
+  free(again);
+}
+
+/* One step. The connection may have closed meanwhile: the handler still runs to its end, so that it frees
+ * its progress; its answer goes nowhere. */
+static bool step(struct bl_remoting *remoting, struct bl_again *again) {
+  struct bl_conn *conn = bl_net_conn(remoting->net, again->conn_id);
+  if (conn == NULL) again->command.flag |= BL_FLAG_ONEWAY;
+  int64_t from_ns = bl_clock_mono_ns(remoting->clock);
+  enum bl_outcome outcome = again->call.request->handle(&again->call);
+  bl_remoting__note_time(remoting, again->stats_index, bl_clock_mono_ns(remoting->clock) - from_ns);
+  return outcome == BL_AGAIN;
+}
+
+bool bl_remoting_turn(struct bl_remoting *remoting) {
+  struct bl_list now;
+  bl_list_init(&now);
+  struct bl_list *node;
+  while ((node = bl_list_take_first(&remoting->again)) != NULL) bl_list_add_last(&now, node);
+  while ((node = bl_list_take_first(&now)) != NULL) {
+    struct bl_again *again = BL_CONTAINER(node, struct bl_again, node);
+    if (step(remoting, again)) {
+      bl_list_add_last(&remoting->again, &again->node);
+    } else {
+      free_again(again);
+    }
+  }
+  return !bl_list_empty(&remoting->again);
+}

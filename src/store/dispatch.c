@@ -1,0 +1,87 @@
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "store/store_internal.h"
+
+#define RECORDS_PER_TURN 512
+#define RECORDS_PER_LOOK 16
+#define TURN_NS 150000
+
+static void done_warm(struct bl_store_warm *warm) {
+  BL_CONTAINER(warm, struct bl_dispatch, warm)->warming = false;
+}
+
+/* FILLS a borrow of [offset, offset + len), from the ring or through the buffer. */
+static bl_err get_bytes(struct bl_store *store, int64_t offset, int64_t len, bool wait,
+                        const char **out_bytes) {
+  struct bl_dispatch *dispatch = &store->dispatch;
+  if (bl_ring_holds(&store->log.ring, offset, offset + len, false)) {
+    *out_bytes = bl_ring_at(&store->log.ring, offset);
+    return BL_OK;
+  }
+  if (len > dispatch->cap) {
+    free(dispatch->buffer);
+    dispatch->buffer = malloc((size_t)len);
+    BL_ASSERT(dispatch->buffer != NULL);
+    dispatch->cap = len;
+  }
+  *out_bytes = dispatch->buffer;
+  bl_err err = bl_log_read(&store->log, offset, (uint32_t)len, dispatch->buffer, wait);
+  if (err == BL_ERR_COLD && !dispatch->warming) {
+    dispatch->warming = true;
+    bl_store_warm(store, &dispatch->warm, offset, len, done_warm);
+  }
+  return err;
+}
+
+static void show(struct bl_store *store, const struct bl_record *record) {
+  for (int i = 0; i < store->follower_count; i++)
+    store->followers[i]->ops->on_record(store->followers[i], record);
+}
+
+/* One record, or the step over a blank one. The bytes are our own of this run: what does not decode was
+ * broken in memory or by the disk since. */
+static bl_err show_next(struct bl_store *store, bool wait) {
+  struct bl_dispatch *dispatch = &store->dispatch;
+  const char *at = NULL;
+  bl_err err = get_bytes(store, dispatch->offset, BL_RECORD_BLANK_BYTES, wait, &at);
+  if (err != BL_OK) return err;
+  int64_t size = bl_load_u32(at);
+  if (bl_load_u32(at + 4) == BL_RECORD_MAGIC_BLANK) {
+    dispatch->offset += size;
+    return BL_OK;
+  }
+  if (size > BL_LOG_RECORD_BYTES_MAX) return BL_ERR_FORMAT;
+  err = get_bytes(store, dispatch->offset, size, wait, &at);
+  if (err != BL_OK) return err;
+  struct bl_record record;
+  err = bl_record_decode(bl_slice_of(at, (size_t)size), BL_RECORD_UNCHECKED, &record);
+  if (err != BL_OK) return err;
+  if (record.log_offset != dispatch->offset) return BL_ERR_FORMAT;
+  dispatch->offset += size;
+  show(store, &record);
+  return BL_OK;
+}
+
+bool bl_store__dispatch(struct bl_store *store, bool all) {
+  struct bl_dispatch *dispatch = &store->dispatch;
+  struct bl_log *log = &store->log;
+  if (dispatch->warming && !all) return false;
+  int64_t visible = bl_log_visible(log);
+  if (dispatch->offset >= visible) return false;
+  int64_t until_ns = bl_clock_mono_ns(log->clock) + TURN_NS;
+  for (int shown = 1; dispatch->offset < visible; shown++) {
+    bl_err err = show_next(store, all);
+    if (err == BL_ERR_COLD) return false;
+    if (err != BL_OK) {
+      bl_log_fail(log, "showing a record to the indexes", err);
+      return false;
+    }
+    if (all) continue;
+    if (shown == RECORDS_PER_TURN) return true;
+    if (shown % RECORDS_PER_LOOK == 0 && bl_clock_mono_ns(log->clock) > until_ns) return true;
+  }
+  return false;
+}

@@ -1,0 +1,59 @@
+/* Inside of the store: what store.c, dispatch.c and snapshot.c share. */
+#ifndef BOLIDE_STORE_STORE_INTERNAL_H
+#define BOLIDE_STORE_STORE_INTERNAL_H
+
+#include "store/log/checkpoint.h"
+#include "store/log/gate.h"
+#include "store/log/log.h"
+#include "store/store.h"
+
+/* Shows visible records to the followers. */
+struct bl_dispatch {
+  int64_t offset; /* everything before was shown */
+  bool warming;   /* a record had to be read from the disk: the pool does that */
+  struct bl_store_warm warm;
+  char *buffer; /* for records that are not in the ring */
+  int64_t cap;
+};
+
+enum bl_snap_state { BL_SNAP_IDLE, BL_SNAP_STEPPING, BL_SNAP_FLUSHING, BL_SNAP_WRITING };
+
+/* One follower after the other: its steps over some turns, wait for the log, write on the pool. */
+struct bl_snapshots {
+  enum bl_snap_state state;
+  bool wanted;        /* at the next turn */
+  int current;        /* follower */
+  int64_t *covered;   /* per follower: what its last snapshot on disk covers */
+  int64_t seen_end;   /* the snapshot may speak of records up to here */
+  int64_t settled;    /* at this offset nothing was to be done */
+  int64_t round_from; /* dispatch offset when the last round began */
+  struct bl_snapshot snapshot;
+  struct bl_timer timer;
+  struct bl_job job;
+  bl_err err;
+  struct bl_why why;
+};
+
+struct bl_store {
+  struct bl_log log;
+  struct bl_gate gate;
+  struct bl_checkpoint checkpoint;
+  struct bl_timer checkpoint_timer;
+  struct bl_dispatch dispatch;
+  struct bl_snapshots snapshots;
+  struct bl_worker *pool;
+  struct bl_follower *const *followers;
+  int follower_count;
+  int lock_file;
+};
+
+/* RETURNS true when more can be shown at once. `all`: without budget, waiting for the disk. */
+bool bl_store__dispatch(struct bl_store *store, bool all);
+
+void bl_store__snapshots_init(struct bl_store *store);
+/* One step. RETURNS true when the next can follow at once. */
+bool bl_store__snapshots_turn(struct bl_store *store);
+/* At close: every follower that has something new, to the end. */
+void bl_store__snapshots_finish(struct bl_store *store);
+
+#endif
