@@ -233,8 +233,8 @@ bl_err bl_options_set_properties(const struct bl_options *options, void *setting
                                  struct bl_slice text, enum bl_option_when when,
                                  bl_options_unknown unknown, void *context, struct bl_why *why) {
   struct setting setting = {options, NULL, when, unknown, context};
-  bl_err err = bl_properties_parse(text, set_line, &setting, why);
+  bl_err err = bl_javaprops_parse(text, set_line, &setting, why);
   if (err != BL_OK || settings == NULL) return err;
   setting.settings = settings;
-  return bl_properties_parse(text, set_line, &setting, why);
+  return bl_javaprops_parse(text, set_line, &setting, why);
 }

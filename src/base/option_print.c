@@ -57,7 +57,7 @@ void bl_options_put_properties(const struct bl_options *options, const void *set
   for (size_t i = 0; i < options->count; i++) {
     bl_buf_clear(&value);
     bl_options_put_value(rows[i], settings, &value);
-    bl_properties_put(out, bl_slice_text(rows[i]->name), bl_buf_slice(&value));
+    bl_javaprops_put(out, bl_slice_text(rows[i]->name), bl_buf_slice(&value));
   }
   bl_buf_fini(&value);
   free(rows);

@@ -136,7 +136,7 @@ static void cut_key(struct bl_slice raw, struct bl_slice *out_key, struct bl_sli
 }
 
 static bl_err visit_line(struct bl_slice raw, int line, struct bl_buf *scratch,
-                         bl_properties_visit visit, void *context, struct bl_why *why) {
+                         bl_javaprops_visit visit, void *context, struct bl_why *why) {
   struct bl_slice raw_key, raw_value;
   cut_key(raw, &raw_key, &raw_value);
   if (raw_key.len == 0) {
@@ -155,7 +155,7 @@ static bl_err visit_line(struct bl_slice raw, int line, struct bl_buf *scratch,
   return visit(context, line, bl_slice_of(both.ptr, key_len), bl_slice_from(both, key_len), why);
 }
 
-bl_err bl_properties_parse(struct bl_slice text, bl_properties_visit visit, void *context,
+bl_err bl_javaprops_parse(struct bl_slice text, bl_javaprops_visit visit, void *context,
                            struct bl_why *why) {
   struct bl_buf raw, scratch;
   bl_buf_init(&raw, BL_PROPERTIES_LINE_BYTES_MAX);
@@ -189,7 +189,7 @@ static void put_escaped(struct bl_buf *out, struct bl_slice text, bool key) {
   }
 }
 
-void bl_properties_put(struct bl_buf *out, struct bl_slice key, struct bl_slice value) {
+void bl_javaprops_put(struct bl_buf *out, struct bl_slice key, struct bl_slice value) {
   BL_ASSERT(key.len > 0);
   put_escaped(out, key, true);
   bl_buf_put_char(out, '=');

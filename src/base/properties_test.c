@@ -21,7 +21,7 @@ static bl_err parse(struct bl_slice text, struct bl_buf *out, struct bl_why *why
   assert_non_null(copy);
   if (text.len > 0) memcpy(copy, text.ptr, text.len);
   bl_buf_clear(out);
-  bl_err err = bl_properties_parse(bl_slice_of(copy, text.len), note, out, why);
+  bl_err err = bl_javaprops_parse(bl_slice_of(copy, text.len), note, out, why);
   free(copy);
   return err;
 }
@@ -126,7 +126,7 @@ static void a_visitor_ends_the_reading(void **state) {
   (void)state;
   int visits = 0;
   struct bl_why why;
-  assert_int_equal(bl_properties_parse(BL_SLICE("a\nb\nc"), refuse_second, &visits, &why),
+  assert_int_equal(bl_javaprops_parse(BL_SLICE("a\nb\nc"), refuse_second, &visits, &why),
                    BL_ERR_USAGE);
   assert_int_equal(visits, 2);
   assert_string_equal(why.text, "no");
@@ -144,13 +144,13 @@ static void what_is_written_reads_back(void **state) {
   for (int i = 0; i < COUNT; i++) {
     struct bl_slice key = bl_slice_text(texts[i]);
     struct bl_slice value = bl_slice_text(texts[COUNT - 1 - i]);
-    bl_properties_put(&text, key, value);
+    bl_javaprops_put(&text, key, value);
     note(&expected, i + 1, key, value, NULL);
   }
   assert_int_equal(parse(bl_buf_slice(&text), &out, NULL), BL_OK);
   assert_true(bl_slice_eq(bl_buf_slice(&out), bl_buf_slice(&expected)));
   bl_buf_clear(&text);
-  bl_properties_put(&text, BL_SLICE("brokerIP1"), BL_SLICE("10.0.0.1:80 = x"));
+  bl_javaprops_put(&text, BL_SLICE("brokerIP1"), BL_SLICE("10.0.0.1:80 = x"));
   assert_true(bl_slice_is(bl_buf_slice(&text), "brokerIP1=10.0.0.1:80 = x\n"));
   bl_buf_fini(&text);
   bl_buf_fini(&expected);

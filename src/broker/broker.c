@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "broker/identity.h"
+#include "broker/runtime/runtime.h"
 #include "broker/system_topics.h"
 #include "net/net.h"
 #include "os/process.h"
@@ -61,13 +62,15 @@ static bl_err open_store(struct bl_broker *broker, struct bl_worker *flush_worke
                                     .snapshot_interval_ms = settings->snapshot_interval_ms,
                                     .snapshot_bytes = SNAPSHOT_LOG_BYTES,
                                     .append_crc = settings->append_crc};
-  struct bl_follower *followers[] = {bl_queues_follower(broker->queues), bl_keys_follower(broker->keys),
-                                     bl_meta_follower(broker->meta)};
+  broker->followers[0] = bl_queues_follower(broker->queues);
+  broker->followers[1] = bl_keys_follower(broker->keys);
+  broker->followers[2] = bl_meta_follower(broker->meta);
   return bl_store_open(&store, broker->disk, broker->clock, broker->timers, flush_worker, broker->pool,
-                       followers, sizeof(followers) / sizeof(followers[0]), &broker->store, why);
+                       broker->followers, BL_BROKER_FOLLOWERS, &broker->store, why);
 }
 
 static void free_parts(struct bl_broker *broker) {
+  bl_runtime_free(broker->runtime);
   bl_meta_free(broker->meta);
   bl_keys_free(broker->keys);
   bl_queues_free(broker->queues);
@@ -78,7 +81,8 @@ static void free_parts(struct bl_broker *broker) {
   bl_sends_fini(&broker->sends);
   bl_buf_fini(&broker->meta_scratch);
   bl_buf_fini(&broker->meta_json);
-  bl_arena_fini(&broker->turn_arena);
+  bl_arena_fini(&broker->arenas[0]);
+  bl_arena_fini(&broker->arenas[1]);
   free(broker);
 }
 
@@ -105,17 +109,20 @@ bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **ou
   bl_sends_init(&broker->sends);
   bl_buf_init(&broker->meta_scratch, 1 << 20);
   bl_buf_init(&broker->meta_json, 1 << 20);
-  bl_arena_init(&broker->turn_arena);
+  bl_arena_init(&broker->arenas[0]);
+  bl_arena_init(&broker->arenas[1]);
   register_tables(broker);
   bl_err err = open_store(broker, world->flush_worker, why);
   if (err == BL_OK) {
-    err = bl_identity_load(broker, why);
+    err = bl_meta_replay_done(broker->meta, bl_store_marks(broker->store).appended, why);
+    if (err == BL_OK) err = bl_identity_load(broker, why);
     if (err != BL_OK) bl_store_close(broker->store);
   }
   if (err != BL_OK) {
     free_parts(broker);
     return err;
   }
+  broker->runtime = bl_runtime_new(broker);
   bl_members_init(broker);
   bl_holds_init(broker);
   bl_system_topics_make(broker);
@@ -150,9 +157,13 @@ bool bl_broker_turn(struct bl_broker *broker) {
     bl_timer_set(broker->timers, &broker->offsets_timer,
                  bl_clock_mono_ms(broker->clock) + OFFSETS_INTERVAL_MS);
   }
-  bl_arena_reset(&broker->turn_arena);
+  bl_runtime_turn(broker->runtime);
   bool more = bl_store_end_turn(broker->store);
-  return bl_holds_turn(broker) || more;
+  more = bl_holds_turn(broker) || more;
+  /* What this turn answered is written after we return; what the last one did is on its way already. */
+  broker->arena_now ^= 1;
+  bl_arena_reset(bl_broker_arena(broker));
+  return more;
 }
 
 void bl_broker_conn_closed(void *broker, struct bl_conn *conn) {

@@ -28,6 +28,9 @@
 #include "wire/msgid.h"
 
 struct bl_remoting;
+struct bl_runtime;
+
+#define BL_BROKER_FOLLOWERS 3
 
 struct bl_broker {
   struct bl_broker_settings *settings;
@@ -40,6 +43,7 @@ struct bl_broker {
   struct bl_queues *queues;
   struct bl_keys *keys;
   struct bl_meta *meta;
+  struct bl_follower *followers[BL_BROKER_FOLLOWERS]; /* of the log, in the order in which they see records */
   struct bl_topics topics;
   struct bl_groups groups;
   struct bl_offsets offsets;
@@ -48,6 +52,7 @@ struct bl_broker {
   struct bl_locks locks;
   struct bl_sends sends;
   struct bl_broker_stats stats;
+  struct bl_runtime *runtime; /* rates and runtime info */
   struct bl_uniqkey uniqkeys;
   struct bl_host store_host; /* brokerIP1:port, in every record and message id */
   char address[BL_HOST_TEXT_MAX]; /* the same as text: what is registered */
@@ -55,7 +60,8 @@ struct bl_broker {
   uint64_t random_state; /* of queue choices; seeded by the owner */
   struct bl_timer offsets_timer;
   bool closing;
-  struct bl_arena turn_arena; /* answers of woken pulls; reset each turn */
+  struct bl_arena arenas[2]; /* answers of this turn, and of the last one until it is written */
+  int arena_now;
   struct bl_buf meta_scratch;
   struct bl_buf meta_json;
   /* Called when the topic table changed: registration follows. May be NULL. */
@@ -82,6 +88,10 @@ BL_MUST_CHECK bl_err bl_broker_open(const struct bl_broker_world *world, struct 
 void bl_broker_close(struct bl_broker *broker);
 void bl_broker_set_address(struct bl_broker *broker, const struct bl_host *host);
 
+/* Memory for answers: lives until the connections were written at the end of the turn. */
+static inline struct bl_arena *bl_broker_arena(struct bl_broker *broker) {
+  return &broker->arenas[broker->arena_now];
+}
 /* Part of every turn, after the requests: ends the store's turn. true: more to do. */
 bool bl_broker_turn(struct bl_broker *broker);
 /* A connection is gone. */

@@ -166,6 +166,6 @@ void bl_broker_log_offsets(struct bl_broker *broker) {
     if (bl_store_can_append(broker->store, ROOM_BYTES) != BL_OK) return;
     bl_buf_clear(&broker->meta_json);
     bl_offsets_take_changed(&broker->offsets, &broker->meta_json, OFFSETS_BYTES_MAX);
-    log_change(broker, BL_SLICE("offset"), BL_SLICE(""), false, bl_buf_slice(&broker->meta_json));
+    log_change(broker, BL_SLICE("offset"), BL_SLICE("*"), false, bl_buf_slice(&broker->meta_json));
   }
 }

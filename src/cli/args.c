@@ -45,8 +45,8 @@ const char *bl_args_nearest(const char *name, const char *const *names, size_t c
   return nearest;
 }
 
-static bl_err unknown_option(const char *given, size_t len, const struct bl_option *options, size_t count,
-                             struct bl_why *why) {
+static bl_err unknown_option(const char *given, size_t len, const struct bl_arg *options,
+                             size_t count, struct bl_why *why) {
   const char *names[64];
   char name[NAME_BYTES_MAX + 1];
   if (count > 64) count = 64;
@@ -57,32 +57,35 @@ static bl_err unknown_option(const char *given, size_t len, const struct bl_opti
     name[len] = '\0';
     nearest = bl_args_nearest(name, names, count);
   }
-  if (nearest == NULL) return bl_why_set(why, BL_ERR_USAGE, "there is no option --%.*s", (int)len, given);
-  return bl_why_set(why, BL_ERR_USAGE, "there is no option --%.*s; did you mean --%s?", (int)len, given,
-                    nearest);
+  if (nearest == NULL)
+    return bl_why_set(why, BL_ERR_USAGE, "there is no option --%.*s", (int)len, given);
+  return bl_why_set(why, BL_ERR_USAGE, "there is no option --%.*s; did you mean --%s?", (int)len,
+                    given, nearest);
 }
 
-static const struct bl_option *find(const char *name, size_t len, const struct bl_option *options,
-                                    size_t count) {
+static const struct bl_arg *find(const char *name, size_t len, const struct bl_arg *options,
+                                 size_t count) {
   for (size_t i = 0; i < count; i++) {
-    if (strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0) return &options[i];
+    if (strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0)
+      return &options[i];
   }
   return NULL;
 }
 
-static bl_err put_number(const struct bl_option *option, const char *value, struct bl_why *why) {
+static bl_err put_number(const struct bl_arg *option, const char *value, struct bl_why *why) {
   int64_t number;
-  if (!bl_slice_i64(bl_slice_text(value), &number) || number < option->min || number > option->max) {
-    return bl_why_set(why, BL_ERR_USAGE, "--%s is '%s'; it is a number from %lld to %lld", option->name,
-                      value, (long long)option->min, (long long)option->max);
+  if (!bl_slice_i64(bl_slice_text(value), &number) || number < option->min ||
+      number > option->max) {
+    return bl_why_set(why, BL_ERR_USAGE, "--%s is '%s'; it is a number from %lld to %lld",
+                      option->name, value, (long long)option->min, (long long)option->max);
   }
   *(int64_t *)option->to = number;
   return BL_OK;
 }
 
-static bl_err put_value(const struct bl_option *option, const char *value, struct bl_why *why) {
-  if (option->kind == BL_OPTION_NUMBER) return put_number(option, value, why);
-  if (option->kind == BL_OPTION_TEXT) {
+static bl_err put_value(const struct bl_arg *option, const char *value, struct bl_why *why) {
+  if (option->kind == BL_ARG_NUMBER) return put_number(option, value, why);
+  if (option->kind == BL_ARG_TEXT) {
     *(const char **)option->to = value;
     return BL_OK;
   }
@@ -96,14 +99,14 @@ static bl_err put_value(const struct bl_option *option, const char *value, struc
 }
 
 /* One "--name", "--name=value" or "--name value" at argv[*at]; moves *at to its last word. */
-static bl_err take_option(int argc, char **argv, int *at, const struct bl_option *options, size_t count,
-                          struct bl_why *why) {
+static bl_err take_option(int argc, char **argv, int *at, const struct bl_arg *options,
+                          size_t count, struct bl_why *why) {
   const char *name = argv[*at] + 2;
   const char *equals = strchr(name, '=');
   size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
-  const struct bl_option *option = find(name, len, options, count);
+  const struct bl_arg *option = find(name, len, options, count);
   if (option == NULL) return unknown_option(name, len, options, count, why);
-  if (option->kind == BL_OPTION_FLAG) {
+  if (option->kind == BL_ARG_FLAG) {
     if (equals != NULL) return bl_why_set(why, BL_ERR_USAGE, "--%s takes no value", option->name);
     *(bool *)option->to = true;
     return BL_OK;
@@ -114,7 +117,7 @@ static bl_err take_option(int argc, char **argv, int *at, const struct bl_option
   return put_value(option, argv[*at], why);
 }
 
-bl_err bl_args_parse(int argc, char **argv, const struct bl_option *options, size_t option_count,
+bl_err bl_args_parse(int argc, char **argv, const struct bl_arg *options, size_t option_count,
                      struct bl_args *out_args, struct bl_why *why) {
   *out_args = (struct bl_args){.positional = (const char *const *)argv + 1};
   bool only_positional = false;
@@ -127,7 +130,8 @@ bl_err bl_args_parse(int argc, char **argv, const struct bl_option *options, siz
     } else if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
       out_args->help = true;
     } else if (word[1] != '-') {
-      return bl_why_set(why, BL_ERR_USAGE, "there is no option %s; options are written --name", word);
+      return bl_why_set(why, BL_ERR_USAGE, "there is no option %s; options are written --name",
+                        word);
     } else {
       bl_err err = take_option(argc, argv, &i, options, option_count, why);
       if (err != BL_OK) return err;
@@ -136,12 +140,15 @@ bl_err bl_args_parse(int argc, char **argv, const struct bl_option *options, siz
   return BL_OK;
 }
 
-bool bl_args_of_verb(const struct bl_verb *verb, int argc, char **argv, const struct bl_option *options,
-                     size_t option_count, struct bl_args *out_args, int *out_exit) {
+bool bl_args_of_verb(const struct bl_verb *verb, int argc, char **argv,
+                     const struct bl_arg *options, size_t option_count, struct bl_args *out_args,
+                     int *out_exit) {
   struct bl_why why = {""};
   if (bl_args_parse(argc, argv, options, option_count, out_args, &why) != BL_OK) {
-    fprintf(stderr, "bolide %s: %s. `bolide help %s` lists the options.\n", verb->name, why.text,
-            verb->name);
+    size_t len = strlen(why.text);
+    const char *stop = len > 0 && why.text[len - 1] == '?' ? "" : ".";
+    fprintf(stderr, "bolide %s: %s%s `bolide help %s` lists the options.\n", verb->name, why.text,
+            stop, verb->name);
     *out_exit = BL_EXIT_USAGE;
     return false;
   }

@@ -18,11 +18,11 @@ struct given {
 static bl_err parse(struct given *given, struct bl_args *args, struct bl_why *why, char **argv) {
   int argc = 0;
   while (argv[argc] != NULL) argc++;
-  const struct bl_option options[] = {
-      {.name = "json", .kind = BL_OPTION_FLAG, .to = &given->json},
-      {.name = "group", .kind = BL_OPTION_TEXT, .to = &given->group},
-      {.name = "count", .kind = BL_OPTION_NUMBER, .to = &given->count, .min = 1, .max = 1000},
-      {.name = "property", .kind = BL_OPTION_LIST, .to = &given->properties},
+  const struct bl_arg options[] = {
+      {.name = "json", .kind = BL_ARG_FLAG, .to = &given->json},
+      {.name = "group", .kind = BL_ARG_TEXT, .to = &given->group},
+      {.name = "count", .kind = BL_ARG_NUMBER, .to = &given->count, .min = 1, .max = 1000},
+      {.name = "property", .kind = BL_ARG_LIST, .to = &given->properties},
   };
   memset(given, 0, sizeof(*given));
   why->text[0] = '\0';
@@ -34,8 +34,8 @@ static void options_stand_anywhere(void **state) {
   struct given given;
   struct bl_args args;
   struct bl_why why;
-  char *argv[] = {"v", "--count=7", "T", "--group", "g", "-", "--property", "a=b", "--json", "--property=c=d",
-                  NULL};
+  char *argv[] = {"v",          "--count=7", "T",      "--group",        "g", "-",
+                  "--property", "a=b",       "--json", "--property=c=d", NULL};
   assert_int_equal(parse(&given, &args, &why, argv), BL_OK);
   assert_true(given.json);
   assert_string_equal(given.group, "g");
@@ -96,7 +96,8 @@ static void nearest_is_near(void **state) {
   assert_string_equal(bl_args_nearest("hlep", names, 5), "help");
   assert_null(bl_args_nearest("xyz", names, 5));
   assert_null(bl_args_nearest("", names, 5));
-  assert_null(bl_args_nearest("a-name-that-is-much-longer-than-any-option-that-there-is", names, 5));
+  assert_null(
+      bl_args_nearest("a-name-that-is-much-longer-than-any-option-that-there-is", names, 5));
 }
 
 int main(void) {

@@ -89,7 +89,8 @@ static void put_optional(struct bl_json_writer *w, const char *name, struct bl_s
   put_value(w, value);
 }
 
-void bl_jsonline_message(struct bl_buf *out, struct bl_slice broker_name, const struct bl_message *message) {
+void bl_jsonline_message(struct bl_buf *out, struct bl_slice broker_name,
+                         const struct bl_message *message) {
   struct bl_json_writer w = bl_json_writer_of(out, false);
   bl_json_open_object(&w);
   bl_json_member_text(&w, "topic", message->topic);
@@ -100,7 +101,8 @@ void bl_jsonline_message(struct bl_buf *out, struct bl_slice broker_name, const 
   bl_json_member_text(&w, "offsetMsgId", bl_slice_text(message->offset_msg_id));
   bl_json_member_i64(&w, "storeTimestamp", message->store_ms);
   bl_json_member_i64(&w, "bornTimestamp", message->born_ms);
-  if (message->reconsume_times != 0) bl_json_member_i64(&w, "reconsumeTimes", message->reconsume_times);
+  if (message->reconsume_times != 0)
+    bl_json_member_i64(&w, "reconsumeTimes", message->reconsume_times);
   put_optional(&w, "tags", message->tags);
   put_optional(&w, "keys", message->keys);
   put_properties(&w, message->properties);
@@ -117,7 +119,8 @@ void bl_jsonline_sent(struct bl_buf *out, const struct bl_send_result *result) {
   bl_json_member_i64(&w, "queueId", result->queue_id);
   bl_json_member_i64(&w, "queueOffset", result->queue_offset);
   bl_json_member_text(&w, "msgId", result->msg_id);
-  if (result->offset_msg_id.ptr != NULL) bl_json_member_text(&w, "offsetMsgId", result->offset_msg_id);
+  if (result->offset_msg_id.ptr != NULL)
+    bl_json_member_text(&w, "offsetMsgId", result->offset_msg_id);
   bl_json_member_text(&w, "status", bl_slice_text(bl_send_status(result->code)));
   bl_json_close_object(&w);
   bl_buf_put_char(out, '\n');

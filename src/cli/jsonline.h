@@ -7,8 +7,10 @@
 #include "client/message.h"
 #include "client/producer.h"
 
-/* Appends the message and a new line. A body (or property) that is not UTF-8 is given in base64, the body as bodyBase64. */
-void bl_jsonline_message(struct bl_buf *out, struct bl_slice broker_name, const struct bl_message *message);
+/* Appends the message and a new line. A body (or property) that is not UTF-8 is given in base64,
+ * the body as bodyBase64. */
+void bl_jsonline_message(struct bl_buf *out, struct bl_slice broker_name,
+                         const struct bl_message *message);
 /* Appends the result of a send and a new line. */
 void bl_jsonline_sent(struct bl_buf *out, const struct bl_send_result *result);
 

@@ -26,11 +26,12 @@ static void a_message_is_one_line(void **state) {
   struct bl_message message = message_of(BL_SLICE("gr\xc3\xbc\xc3\x9f\n\"x\""));
   bl_jsonline_message(&out, BL_SLICE("b"), &message);
   bl_buf_put_char(&out, '\0');
-  assert_string_equal(out.data,
-                      "{\"topic\":\"T\",\"brokerName\":\"b\",\"queueId\":3,\"queueOffset\":17,\"msgId\":\"KEY\","
-                      "\"offsetMsgId\":\"ID\",\"storeTimestamp\":1795376889312,\"bornTimestamp\":1795376889300,"
-                      "\"tags\":\"a\",\"properties\":{\"TAGS\":\"a\",\"q\\\"\":\"\\n\"},"
-                      "\"body\":\"gr\xc3\xbc\xc3\x9f\\n\\\"x\\\"\"}\n");
+  assert_string_equal(
+      out.data,
+      "{\"topic\":\"T\",\"brokerName\":\"b\",\"queueId\":3,\"queueOffset\":17,\"msgId\":\"KEY\","
+      "\"offsetMsgId\":\"ID\",\"storeTimestamp\":1795376889312,\"bornTimestamp\":1795376889300,"
+      "\"tags\":\"a\",\"properties\":{\"TAGS\":\"a\",\"q\\\"\":\"\\n\"},"
+      "\"body\":\"gr\xc3\xbc\xc3\x9f\\n\\\"x\\\"\"}\n");
   bl_buf_fini(&out);
 }
 
@@ -79,18 +80,35 @@ static void a_sent_message_is_one_line(void **state) {
                                   .offset_msg_id = BL_SLICE("ID")};
   bl_jsonline_sent(&out, &result);
   bl_buf_put_char(&out, '\0');
-  assert_string_equal(out.data,
-                      "{\"topic\":\"T\",\"brokerName\":\"b\",\"queueId\":1,\"queueOffset\":2,\"msgId\":\"KEY\","
-                      "\"offsetMsgId\":\"ID\",\"status\":\"FLUSH_DISK_TIMEOUT\"}\n");
+  assert_string_equal(
+      out.data,
+      "{\"topic\":\"T\",\"brokerName\":\"b\",\"queueId\":1,\"queueOffset\":2,\"msgId\":\"KEY\","
+      "\"offsetMsgId\":\"ID\",\"status\":\"FLUSH_DISK_TIMEOUT\"}\n");
   bl_buf_fini(&out);
 }
 
 static void utf8_is_strict(void **state) {
   (void)state;
-  static const char *const good[] = {"", "a", "\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                                     "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
-  static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                                    "\xe2\x82", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "a\xff"};
+  static const char *const good[] = {"",
+                                     "a",
+                                     "\xc2\x80",
+                                     "\xe0\xa0\x80",
+                                     "\xed\x9f\xbf",
+                                     "\xee\x80\x80",
+                                     "\xf0\x90\x80\x80",
+                                     "\xf4\x8f\xbf\xbf"};
+  static const char *const bad[] = {"\x80",
+                                    "\xc0\x80",
+                                    "\xc1\xbf",
+                                    "\xc2",
+                                    "\xc2\x41",
+                                    "\xe0\x9f\xbf",
+                                    "\xed\xa0\x80",
+                                    "\xe2\x82",
+                                    "\xf0\x8f\xbf\xbf",
+                                    "\xf4\x90\x80\x80",
+                                    "\xf5\x80\x80\x80",
+                                    "a\xff"};
   for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
     assert_true(bl_jsonline_is_utf8(bl_slice_text(good[i])));
   }

@@ -1,5 +1,6 @@
-/* Bytes as they come in, cut into lines. Pure. A line is what stands before a new line, any other bytes are kept as they
- * are; what stands behind the last new line is a line too when the input ends. */
+/* Bytes as they come in, cut into lines. Pure. A line is what stands before a new line, any other
+ * bytes are kept as they are; what stands behind the last new line is a line too when the input
+ * ends. */
 #ifndef BOLIDE_CLI_LINES_H
 #define BOLIDE_CLI_LINES_H
 
@@ -25,8 +26,8 @@ void bl_lines_fini(struct bl_lines *lines);
 void bl_lines_put(struct bl_lines *lines, struct bl_slice bytes);
 /* No more bytes will come. */
 void bl_lines_end(struct bl_lines *lines);
-/* The next line, BORROWED until the next put. BL_ERR_SHORT: more input is needed. BL_ERR_CLOSED: it was the last.
- * BL_ERR_FULL: the next line is longer than max_bytes. */
+/* The next line, BORROWED until the next put. BL_ERR_SHORT: more input is needed. BL_ERR_CLOSED: it
+ * was the last. BL_ERR_FULL: the next line is longer than max_bytes. */
 BL_MUST_CHECK bl_err bl_lines_next(struct bl_lines *lines, struct bl_slice *out_line);
 
 #endif

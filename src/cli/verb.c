@@ -37,6 +37,7 @@ int bl_verb_main(int argc, char **argv) {
     return BL_EXIT_USAGE;
   }
   if (strcmp(argv[1], "--version") == 0) return run("version", 1, argv + 1);
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return run("help", argc - 1, argv + 1);
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    return run("help", argc - 1, argv + 1);
   return run(argv[1], argc - 1, argv + 1);
 }

@@ -10,9 +10,10 @@ static int run(int argc, char **argv);
 const struct bl_verb bl_verb_help = {
     .name = "help",
     .summary = "what a verb does and its options",
-    .usage = "Usage: bolide help [VERB]\n"
-             "\n"
-             "Lists the verbs, or says what VERB does and which options it has.\n",
+    .usage =
+        "Usage: bolide help [VERB]\n"
+        "\n"
+        "Lists the verbs, or says what VERB does and which options it has.\n",
     .run = run,
 };
 
@@ -35,7 +36,8 @@ static int run(int argc, char **argv) {
   }
   const struct bl_verb *verb = bl_verb_find(args.positional[0]);
   if (verb == NULL) {
-    fprintf(stderr, "bolide help: there is no verb '%s'. `bolide help` lists them.\n", args.positional[0]);
+    fprintf(stderr, "bolide help: there is no verb '%s'. `bolide help` lists them.\n",
+            args.positional[0]);
     return BL_EXIT_USAGE;
   }
   fputs(verb->usage, stdout);

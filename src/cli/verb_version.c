@@ -10,9 +10,10 @@ static int run(int argc, char **argv);
 const struct bl_verb bl_verb_version = {
     .name = "version",
     .summary = "the version of this program",
-    .usage = "Usage: bolide version\n"
-             "\n"
-             "Prints the version of this program and the RocketMQ version whose protocol it speaks.\n",
+    .usage =
+        "Usage: bolide version\n"
+        "\n"
+        "Prints the version of this program and the RocketMQ version whose protocol it speaks.\n",
     .run = run,
 };
 

@@ -57,7 +57,8 @@ static bool take_time(struct bl_slice *rest, struct tm *tm, int *out_ms) {
 static int64_t days_of(const struct tm *tm) {
   static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
   int64_t year = tm->tm_year + 1900;
-  int64_t last = tm->tm_mon > 1 ? year : year - 1; /* the last year whose 29 February may have been */
+  int64_t last =
+      tm->tm_mon > 1 ? year : year - 1; /* the last year whose 29 February may have been */
   int64_t leap_days = last / 4 - last / 100 + last / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
   return (year - 1970) * 365 + leap_days + before[tm->tm_mon] + tm->tm_mday - 1;
 }

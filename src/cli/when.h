@@ -7,8 +7,9 @@
 
 #include "base/slice.h"
 
-/* Milliseconds since 1970 (all digits), or ISO 8601: 2026-11-22, 2026-11-22T20:15, 2026-11-22T20:15:30.250 with Z or
- * +01:00 behind it or, for local time, nothing; a blank may stand for the T. false: neither. */
+/* Milliseconds since 1970 (all digits), or ISO 8601: 2026-11-22, 2026-11-22T20:15,
+ * 2026-11-22T20:15:30.250 with Z or +01:00 behind it or, for local time, nothing; a blank may stand
+ * for the T. false: neither. */
 bool bl_when_parse(struct bl_slice text, int64_t *out_ms);
 
 #endif

@@ -38,15 +38,20 @@ static void times_are_read(void **state) {
 
 static void what_is_no_time_is_refused(void **state) {
   (void)state;
-  static const char *const texts[] = {"",           "-5",         "yesterday",        "2026",
-                                      "2026-13-01", "2026-1-01",  "2026-11-22T",      "2026-11-22T24:00",
-                                      "2026-11-22x", "2026-11-22T20:15:30.", "2026-11-22T20:15Zx",
+  static const char *const texts[] = {"",
+                                      "-5",
+                                      "yesterday",
+                                      "2026-13-01",
+                                      "2026-1-01",
+                                      "2026-11-22T",
+                                      "2026-11-22T24:00",
+                                      "2026-11-22x",
+                                      "2026-11-22T20:15:30.",
+                                      "2026-11-22T20:15Zx",
                                       "2026-11-22T20:15+1"};
-  for (size_t i = 1; i < sizeof(texts) / sizeof(texts[0]); i++) {
+  for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
     int64_t ms;
-    bool read = bl_when_parse(bl_slice_text(texts[i]), &ms);
-    if (i == 3) assert_true(read); /* a number is milliseconds */
-    else assert_false(read);
+    assert_false(bl_when_parse(bl_slice_text(texts[i]), &ms));
   }
 }
 

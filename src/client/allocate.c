@@ -2,7 +2,8 @@
 
 #include "base/assert.h"
 
-struct bl_allocation bl_allocate_averagely(uint32_t queue_count, uint32_t member_count, uint32_t member_index) {
+struct bl_allocation bl_allocate_averagely(uint32_t queue_count, uint32_t member_count,
+                                           uint32_t member_index) {
   BL_ASSERT(member_index < member_count);
   uint32_t share = queue_count / member_count;
   uint32_t with_one_more = queue_count % member_count; /* the first members of the list */

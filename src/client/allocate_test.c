@@ -13,12 +13,13 @@ static void shares_are_those_of_rocketmq(void **state) {
   static const struct {
     uint32_t queues, members, index, first, count;
   } cases[] = {
-      {4, 1, 0, 0, 4},  {4, 2, 0, 0, 2},  {4, 2, 1, 2, 2},  {4, 3, 0, 0, 2}, {4, 3, 1, 2, 1},
-      {4, 3, 2, 3, 1},  {10, 4, 0, 0, 3}, {10, 4, 1, 3, 3}, {10, 4, 2, 6, 2}, {10, 4, 3, 8, 2},
-      {1, 3, 0, 0, 1},  {1, 3, 1, 1, 0},  {1, 3, 2, 1, 0},  {0, 2, 1, 0, 0},
+      {4, 1, 0, 0, 4}, {4, 2, 0, 0, 2},  {4, 2, 1, 2, 2},  {4, 3, 0, 0, 2},  {4, 3, 1, 2, 1},
+      {4, 3, 2, 3, 1}, {10, 4, 0, 0, 3}, {10, 4, 1, 3, 3}, {10, 4, 2, 6, 2}, {10, 4, 3, 8, 2},
+      {1, 3, 0, 0, 1}, {1, 3, 1, 1, 0},  {1, 3, 2, 1, 0},  {0, 2, 1, 0, 0},
   };
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-    struct bl_allocation got = bl_allocate_averagely(cases[i].queues, cases[i].members, cases[i].index);
+    struct bl_allocation got =
+        bl_allocate_averagely(cases[i].queues, cases[i].members, cases[i].index);
     assert_int_equal(got.first, cases[i].first);
     assert_int_equal(got.count, cases[i].count);
   }

@@ -1,7 +1,7 @@
 #include "client/client.h"
 
-#include <stdio.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -29,7 +29,8 @@ void bl_client__note(struct bl_client *client, const char *format, ...) {
   client->settings.on_note(client->settings.context, text);
 }
 
-/* "http://" in front is RocketMQ's way to name an endpoint (NameServerAddressUtils); it means nothing here. */
+/* "http://" in front is RocketMQ's way to name an endpoint (NameServerAddressUtils); it means
+ * nothing here. */
 static struct bl_slice without_scheme(struct bl_slice text) {
   return bl_slice_starts(text, BL_SLICE("http://")) ? bl_slice_from(text, 7) : text;
 }
@@ -91,7 +92,8 @@ bl_err bl_client_new(struct bl_net *net, const struct bl_clock *clock, struct bl
     return err;
   }
   name_client(client);
-  client->remoting = bl_remoting_new(net, clock, timers, bl_client__requests, bl_client__requests_count);
+  client->remoting =
+      bl_remoting_new(net, clock, timers, bl_client__requests, bl_client__requests_count);
   client->role = (struct bl_role){.role = BL_ROLE_CLIENT, .server = client};
   bl_remoting_outgoing_role(client->remoting, &client->role);
   *out_client = client;

@@ -34,7 +34,8 @@ struct bl_heartbeat_part {
   struct bl_slice group; /* OWNED by the part's owner */
   /* Writes one object of consumerDataSet; NULL for a producer. */
   void (*write)(const struct bl_heartbeat_part *part, struct bl_json_writer *writer);
-  /* A broker took a heartbeat, or told that the members of the group changed. NULL for a producer. */
+  /* A broker took a heartbeat, or told that the members of the group changed. NULL for a producer.
+   */
   void (*on_members)(struct bl_heartbeat_part *part);
 };
 
@@ -59,12 +60,14 @@ struct bl_client {
 
 /* RETURNS OWNED text with a NUL behind; free by free((char *)slice.ptr). */
 struct bl_slice bl_client__copy(struct bl_slice text);
-void bl_client__note(struct bl_client *client, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void bl_client__note(struct bl_client *client, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* The broker, or NULL when no route named it yet. */
 const struct bl_broker *bl_client__broker(const struct bl_client *client, struct bl_slice name);
 /* The address of that id, else the master's, else any; absent when there is none. */
-struct bl_slice bl_client__address(const struct bl_client *client, struct bl_slice broker, int64_t broker_id);
+struct bl_slice bl_client__address(const struct bl_client *client, struct bl_slice broker,
+                                   int64_t broker_id);
 /* The master's alone. */
 struct bl_slice bl_client__master(const struct bl_client *client, struct bl_slice broker);
 /* heartbeat.c: takes over the addresses of a route; new ones get a heartbeat at once. */
@@ -76,8 +79,8 @@ void bl_client__remove_part(struct bl_client *client, struct bl_heartbeat_part *
 /* A heartbeat to every broker at once. */
 void bl_client__heartbeat_now(struct bl_client *client);
 
-/* leave.c: tells every broker that the client leaves the group (35), then calls done once, from the loop: also when
- * brokers do not answer. HOLDS `leave`. */
+/* leave.c: tells every broker that the client leaves the group (35), then calls done once, from the
+ * loop: also when brokers do not answer. HOLDS `leave`. */
 struct bl_leave {
   struct bl_client *client;
   struct bl_leave_call *calls;
@@ -85,7 +88,8 @@ struct bl_leave {
   struct bl_timer timer;
   void (*done)(struct bl_leave *leave);
 };
-void bl_client__leave(struct bl_client *client, const struct bl_heartbeat_part *part, struct bl_leave *leave);
+void bl_client__leave(struct bl_client *client, const struct bl_heartbeat_part *part,
+                      struct bl_leave *leave);
 /* Ends it without done. Accepts a zeroed struct. */
 void bl_client__leave_cancel(struct bl_leave *leave);
 

@@ -8,7 +8,8 @@
 #include "client/consumer_internal.h"
 
 void bl_consumer_settings_default(struct bl_consumer_settings *settings) {
-  *settings = (struct bl_consumer_settings){.from = BL_FROM_EARLIEST, .pull_count = 32, .queue_count = 1000};
+  *settings = (struct bl_consumer_settings){
+      .from = BL_FROM_EARLIEST, .pull_count = 32, .queue_count = 1000};
 }
 
 void bl_consumer__fail(struct bl_consumer *consumer, bl_err err, const char *format, ...) {
@@ -27,8 +28,9 @@ static void write_part(const struct bl_heartbeat_part *part, struct bl_json_writ
   const struct bl_consumer *consumer = BL_CONTAINER(part, struct bl_consumer, part);
   bool first_offset = consumer->settings.from != BL_FROM_LATEST;
   bl_json_open_object(w);
-  bl_json_member_text(w, "consumeFromWhere",
-                      first_offset ? BL_SLICE("CONSUME_FROM_FIRST_OFFSET") : BL_SLICE("CONSUME_FROM_LAST_OFFSET"));
+  bl_json_member_text(
+      w, "consumeFromWhere",
+      first_offset ? BL_SLICE("CONSUME_FROM_FIRST_OFFSET") : BL_SLICE("CONSUME_FROM_LAST_OFFSET"));
   bl_json_member_text(w, "consumeType", BL_SLICE("CONSUME_PASSIVELY"));
   bl_json_member_text(w, "groupName", part->group);
   bl_json_member_text(w, "messageModel", BL_SLICE("CLUSTERING"));
@@ -70,8 +72,9 @@ static void on_queue_timer(struct bl_timer *timer, int64_t now_ms) {
   bl_queue__step(BL_CONTAINER(timer, struct bl_consumer_queue, timer));
 }
 
-static struct bl_consumer_queue *find_queue(const struct bl_consumer_topic *topic, struct bl_slice broker_name,
-                                            int32_t id, uint32_t count) {
+static struct bl_consumer_queue *find_queue(const struct bl_consumer_topic *topic,
+                                            struct bl_slice broker_name, int32_t id,
+                                            uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     struct bl_consumer_queue *queue = topic->queues[i];
     if (queue->id == id && bl_slice_eq(queue->broker_name, broker_name)) return queue;
@@ -100,8 +103,10 @@ static void take_queues(struct bl_consumer_topic *topic, const struct bl_route *
     if ((broker->perm & BL_PERM_READ) == 0) continue;
     for (int32_t id = 0; id < broker->read_queues; id++) {
       struct bl_consumer_queue *queue = find_queue(topic, broker->name, id, count);
-      if (queue != NULL) queue->readable = true;
-      else add_queue(topic, broker->name, id);
+      if (queue != NULL)
+        queue->readable = true;
+      else
+        add_queue(topic, broker->name, id);
     }
   }
   if (topic->queue_count > 1) {
@@ -119,8 +124,10 @@ static void on_route(struct bl_route_watch *watch, bl_err err, const struct bl_r
     return;
   }
   if (err != BL_OK) {
-    if (topic->reached) bl_client__note(consumer->client, "%s; trying again", why->text);
-    else bl_consumer__fail(consumer, err, "%s", why->text);
+    if (topic->reached)
+      bl_client__note(consumer->client, "%s; trying again", why->text);
+    else
+      bl_consumer__fail(consumer, err, "%s", why->text);
     return;
   }
   topic->reached = true;
@@ -141,7 +148,8 @@ static void watch_topic(struct bl_consumer *consumer, struct bl_slice name, bool
   bl_routes_watch(consumer->client, topic->name, &topic->watch);
 }
 
-struct bl_consumer *bl_consumer_new(struct bl_client *client, const struct bl_consumer_settings *settings) {
+struct bl_consumer *bl_consumer_new(struct bl_client *client,
+                                    const struct bl_consumer_settings *settings) {
   struct bl_consumer *consumer = calloc(1, sizeof(*consumer));
   BL_ASSERT(consumer != NULL);
   consumer->client = client;
@@ -151,8 +159,10 @@ struct bl_consumer *bl_consumer_new(struct bl_client *client, const struct bl_co
   watch_topic(consumer, settings->topic, false);
   if (settings->group.ptr != NULL) {
     consumer->group = bl_client__copy(settings->group);
-    consumer->part = (struct bl_heartbeat_part){
-        .is_consumer = true, .group = consumer->group, .write = write_part, .on_members = on_members};
+    consumer->part = (struct bl_heartbeat_part){.is_consumer = true,
+                                                .group = consumer->group,
+                                                .write = write_part,
+                                                .on_members = on_members};
     bl_buf_put_text(&consumer->scratch, BL_CONSUMER_RETRY_PREFIX);
     bl_buf_put_slice(&consumer->scratch, settings->group);
     watch_topic(consumer, bl_buf_slice(&consumer->scratch), true);

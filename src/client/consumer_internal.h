@@ -10,11 +10,12 @@
 #define BL_CONSUMER_RETRY_PREFIX "%RETRY%"
 #define BL_CONSUMER_SUB_ALL "*"
 
-/* COMMITTED: asks for the group's offset (14). FROM: asks for the start (29, 30, 31). PULL: reads. */
+/* COMMITTED: asks for the group's offset (14). FROM: asks for the start (29, 30, 31). PULL: reads.
+ */
 enum bl_queue_phase { BL_QUEUE_COMMITTED, BL_QUEUE_FROM, BL_QUEUE_PULL };
 
-/* A queue of the topic. Kept for the consumer's life; works only while it is `mine`. One call at a time; the timer is
- * its next step when it waits. */
+/* A queue of the topic. Kept for the consumer's life; works only while it is `mine`. One call at a
+ * time; the timer is its next step when it waits. */
 struct bl_consumer_queue {
   struct bl_consumer_topic *topic;
   struct bl_slice broker_name; /* OWNED */
@@ -39,7 +40,7 @@ struct bl_consumer_topic {
   struct bl_consumer *consumer;
   struct bl_slice name; /* OWNED */
   bool is_retry;        /* %RETRY%group: what failed at other members */
-  bool reached; /* a name server has answered */
+  bool reached;         /* a name server has answered */
   struct bl_route_watch watch;
   struct bl_consumer_queue **queues; /* sorted by broker and id, also those out of the route */
   uint32_t queue_count;
@@ -55,7 +56,7 @@ struct bl_consumer {
   struct bl_consumer_topic topics[2]; /* the topic, and of a group its retry topic */
   uint32_t topic_count;
   bool paused;
-  bool halted;  /* on_message said no more, or it is leaving */
+  bool halted; /* on_message said no more, or it is leaving */
   struct bl_buf scratch;
   struct bl_timer rebalance_timer;
   struct bl_outcall members_call;

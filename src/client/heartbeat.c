@@ -1,5 +1,6 @@
-/* Brokers by name, their addresses, and the heartbeat to each of them (34), which is also what registers the groups.
- * Source: apache/rocketmq client MQClientInstance#sendHeartbeatToAllBrokerWithLock, remoting HeartbeatData. */
+/* Brokers by name, their addresses, and the heartbeat to each of them (34), which is also what
+ * registers the groups. Source: apache/rocketmq client
+ * MQClientInstance#sendHeartbeatToAllBrokerWithLock, remoting HeartbeatData. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -74,7 +75,8 @@ static void write_heartbeat(const struct bl_client *client, struct bl_buf *out) 
 }
 
 static void set_timer(struct bl_broker_link *link, int64_t after_ms) {
-  bl_timer_set(link->client->timers, &link->timer, bl_clock_mono_ms(link->client->clock) + after_ms);
+  bl_timer_set(link->client->timers, &link->timer,
+               bl_clock_mono_ms(link->client->clock) + after_ms);
 }
 
 static void tell_parts(struct bl_client *client) {
@@ -95,8 +97,8 @@ static void on_heartbeat(struct bl_outcall *call, bl_err err, const struct bl_co
     return;
   }
   if (response->code != 0) {
-    bl_client__note(client, "broker %.*s refused the heartbeat with code %d: %.*s", BL_FMT(link->address),
-                    response->code, BL_FMT(response->remark));
+    bl_client__note(client, "broker %.*s refused the heartbeat with code %d: %.*s",
+                    BL_FMT(link->address), response->code, BL_FMT(response->remark));
   }
   set_timer(link, BL_CLIENT_HEARTBEAT_MS);
   if (response->code == 0) tell_parts(client);
@@ -113,10 +115,11 @@ static void send_heartbeat(struct bl_timer *timer, int64_t now_ms) {
   }
   bl_buf_clear(&client->scratch);
   write_heartbeat(client, &client->scratch);
-  struct bl_outgoing outgoing = {.code = REQUEST_HEART_BEAT, .body = bl_buf_slice(&client->scratch)};
+  struct bl_outgoing outgoing = {.code = REQUEST_HEART_BEAT,
+                                 .body = bl_buf_slice(&client->scratch)};
   link->call.done = on_heartbeat;
-  bl_err err =
-      bl_remoting_call_address(client->remoting, link->address, &outgoing, BL_CLIENT_CALL_MS, &link->call);
+  bl_err err = bl_remoting_call_address(client->remoting, link->address, &outgoing,
+                                        BL_CLIENT_CALL_MS, &link->call);
   if (err != BL_OK) set_timer(link, RETRY_MS);
 }
 
@@ -157,12 +160,15 @@ static void take_broker(struct bl_client *client, const struct bl_route_broker *
     bl_list_init(&broker->links);
     bl_map_put(&client->brokers, from->name, broker);
   }
-  for (uint32_t i = 0; i < from->address_count; i++) take_address(client, broker, &from->addresses[i]);
+  for (uint32_t i = 0; i < from->address_count; i++)
+    take_address(client, broker, &from->addresses[i]);
   for (struct bl_list *node = broker->links.next, *next; node != &broker->links; node = next) {
     struct bl_broker_link *link = BL_CONTAINER(node, struct bl_broker_link, node);
     next = node->next;
-    if (!link->in_route) free_link(link);
-    else link->in_route = false;
+    if (!link->in_route)
+      free_link(link);
+    else
+      link->in_route = false;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "client/producer_internal.h"
+#include "os/entropy.h"
 #include "wire/properties.h"
 
 #define TRIES_MAX 3 /* retryTimesWhenSendFailed 2 of DefaultMQProducer */
@@ -15,7 +16,8 @@ static void on_kick(struct bl_timer *timer, int64_t now_ms) {
   bl_lane__pump(BL_CONTAINER(timer, struct bl_lane, kick));
 }
 
-static struct bl_lane_queue *queue_of(struct bl_lane *lane, struct bl_slice broker_name, int32_t id) {
+static struct bl_lane_queue *queue_of(struct bl_lane *lane, struct bl_slice broker_name,
+                                      int32_t id) {
   for (uint32_t i = 0; i < lane->queue_count; i++) {
     struct bl_lane_queue *queue = lane->queues[i];
     if (queue->id == id && bl_slice_eq(queue->broker_name, broker_name)) return queue;
@@ -40,7 +42,8 @@ static uint32_t take_queues(struct bl_lane *lane, const struct bl_route *route) 
       if (lane->queue_id >= 0 && lane->queue_id != id) continue;
       queue_of(lane, broker->name, id)->writable = true;
       writable++;
-      if (lane->queue_id >= 0) return writable; /* one queue of that number is enough: it keeps the order */
+      if (lane->queue_id >= 0)
+        return writable; /* one queue of that number is enough: it keeps the order */
     }
   }
   return writable;
@@ -70,22 +73,27 @@ static void on_route(struct bl_route_watch *watch, bl_err err, const struct bl_r
   }
   struct bl_why no_queue;
   if (lane->queue_id >= 0) {
-    bl_why_set(&no_queue, BL_ERR_NO_PERMISSION, "topic '%.*s' has no queue %d that may be written to",
-               BL_FMT(lane->topic), lane->queue_id);
+    bl_why_set(&no_queue, BL_ERR_NO_PERMISSION,
+               "topic '%.*s' has no queue %d that may be written to", BL_FMT(lane->topic),
+               lane->queue_id);
   } else {
     bl_why_set(&no_queue, BL_ERR_NO_PERMISSION,
-               "topic '%.*s' has no queue that may be written to: no master is up, or the topic is read-only",
+               "topic '%.*s' has no queue that may be written to: no master is up, or the topic is "
+               "read-only",
                BL_FMT(lane->topic));
   }
   fail_all(lane, BL_ERR_NO_PERMISSION, no_queue.text);
 }
 
-struct bl_lane *bl_lane__new(struct bl_producer *producer, struct bl_slice topic, int32_t queue_id) {
+struct bl_lane *bl_lane__new(struct bl_producer *producer, struct bl_slice topic,
+                             int32_t queue_id) {
   struct bl_lane *lane = calloc(1, sizeof(*lane));
   BL_ASSERT(lane != NULL);
   lane->producer = producer;
   lane->topic = bl_client__copy(topic);
   lane->queue_id = queue_id;
+  lane->next = (uint32_t)bl_entropy_u64() >>
+               1; /* producers of one message each do not all take the first queue */
   lane->kick.fire = on_kick;
   bl_list_init(&lane->ready);
   bl_list_init(&lane->in_flight);
@@ -161,7 +169,8 @@ void bl_lane__put(struct bl_lane *lane, const struct bl_send *send) {
   if (lane->kick.place == 0) bl_timer_set(client->timers, &lane->kick, 0);
 }
 
-/* The next free queue after the last one used, if it may be on another broker than the last try's. */
+/* The next free queue after the last one used, if it may be on another broker than the last try's.
+ */
 static struct bl_lane_queue *choose_queue(struct bl_lane *lane, const struct bl_lane_queue *avoid) {
   struct bl_lane_queue *second_best = NULL;
   for (uint32_t i = 0; i < lane->queue_count; i++) {
@@ -224,7 +233,8 @@ void bl_lane__again(struct bl_shipment *shipment, bl_err err, int32_t code, cons
     bl_lane__fail(shipment, err, code, sentence);
     return;
   }
-  /* The queue stays taken until then: of a single queue the order must hold, of others the broker needs the rest. */
+  /* The queue stays taken until then: of a single queue the order must hold, of others the broker
+   * needs the rest. */
   struct bl_client *client = lane->producer->client;
   shipment->retry.fire = on_retry;
   bl_timer_set(client->timers, &shipment->retry,

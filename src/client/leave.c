@@ -39,12 +39,14 @@ static uint32_t count_links(const struct bl_client *client) {
   const struct bl_map_entry *entry;
   while ((entry = bl_map_next(&client->brokers, &cursor)) != NULL) {
     const struct bl_broker *broker = entry->value;
-    for (struct bl_list *node = broker->links.next; node != &broker->links; node = node->next) count++;
+    for (struct bl_list *node = broker->links.next; node != &broker->links; node = node->next)
+      count++;
   }
   return count;
 }
 
-void bl_client__leave(struct bl_client *client, const struct bl_heartbeat_part *part, struct bl_leave *leave) {
+void bl_client__leave(struct bl_client *client, const struct bl_heartbeat_part *part,
+                      struct bl_leave *leave) {
   struct bl_unregister_client_header header = {.client_id = bl_slice_text(client->id)};
   if (part->is_consumer) {
     BL_SET(&header, unregister_client, consumer_group, part->group);
@@ -69,7 +71,8 @@ void bl_client__leave(struct bl_client *client, const struct bl_heartbeat_part *
       struct bl_leave_call *one = &leave->calls[leave->open];
       one->leave = leave;
       one->call.done = on_answer;
-      if (bl_remoting_call(client->remoting, conn, &outgoing, PATIENCE_MS, &one->call) == BL_OK) leave->open++;
+      if (bl_remoting_call(client->remoting, conn, &outgoing, PATIENCE_MS, &one->call) == BL_OK)
+        leave->open++;
     }
   }
   end_when_all_answered(leave);
@@ -77,7 +80,8 @@ void bl_client__leave(struct bl_client *client, const struct bl_heartbeat_part *
 
 void bl_client__leave_cancel(struct bl_leave *leave) {
   if (leave->calls == NULL) return;
-  for (uint32_t i = 0; leave->calls[i].leave != NULL; i++) bl_remoting_cancel(&leave->calls[i].call);
+  for (uint32_t i = 0; leave->calls[i].leave != NULL; i++)
+    bl_remoting_cancel(&leave->calls[i].call);
   bl_timer_cancel(leave->client->timers, &leave->timer);
   free(leave->calls);
   leave->calls = NULL;

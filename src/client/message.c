@@ -26,7 +26,8 @@ static bl_err inflate_into(z_stream *stream, size_t max_bytes, struct bl_buf *ou
     stream->avail_out = (uInt)room;
     state = inflate(stream, Z_NO_FLUSH);
     out->len += room - stream->avail_out;
-    if (state == Z_OK && stream->avail_in == 0 && stream->avail_out > 0) return BL_ERR_FORMAT; /* cut */
+    if (state == Z_OK && stream->avail_in == 0 && stream->avail_out > 0)
+      return BL_ERR_FORMAT; /* cut */
   }
   return state == Z_STREAM_END ? BL_OK : BL_ERR_FORMAT;
 }
@@ -39,7 +40,8 @@ bl_err bl_message_inflate(struct bl_slice data, size_t max_bytes, struct bl_buf 
   return err;
 }
 
-static void take_body(const struct bl_record *record, struct bl_buf *scratch, struct bl_message *message) {
+static void take_body(const struct bl_record *record, struct bl_buf *scratch,
+                      struct bl_message *message) {
   message->body = record->body;
   message->compression = NULL;
   if ((record->sys_flag & BL_SYS_COMPRESSED) == 0 || record->body.len == 0) return;
@@ -59,7 +61,8 @@ static void take_body(const struct bl_record *record, struct bl_buf *scratch, st
   }
 }
 
-void bl_message_of(const struct bl_record *record, struct bl_buf *scratch, struct bl_message *out_message) {
+void bl_message_of(const struct bl_record *record, struct bl_buf *scratch,
+                   struct bl_message *out_message) {
   struct bl_message *message = out_message;
   message->topic = record->topic;
   message->queue_id = record->queue_id;
@@ -75,10 +78,14 @@ void bl_message_of(const struct bl_record *record, struct bl_buf *scratch, struc
   message->msg_id = bl_slice_of(message->offset_msg_id, id_len);
   struct bl_slice rest = record->properties, name, value;
   while (bl_properties_next(&rest, &name, &value)) {
-    if (bl_slice_eq(name, BL_PROP_TAGS)) message->tags = value;
-    else if (bl_slice_eq(name, BL_PROP_KEYS)) message->keys = value;
-    else if (bl_slice_eq(name, BL_PROP_UNIQ_KEY)) message->msg_id = value;
-    else if (bl_slice_eq(name, BL_PROP_RETRY_TOPIC)) message->topic = value;
+    if (bl_slice_eq(name, BL_PROP_TAGS))
+      message->tags = value;
+    else if (bl_slice_eq(name, BL_PROP_KEYS))
+      message->keys = value;
+    else if (bl_slice_eq(name, BL_PROP_UNIQ_KEY))
+      message->msg_id = value;
+    else if (bl_slice_eq(name, BL_PROP_RETRY_TOPIC))
+      message->topic = value;
   }
   take_body(record, scratch, message);
 }

@@ -30,7 +30,8 @@ struct bl_message {
 };
 
 /* FILLS a view that BORROWS the record and `scratch`, which holds a decompressed body. */
-void bl_message_of(const struct bl_record *record, struct bl_buf *scratch, struct bl_message *out_message);
+void bl_message_of(const struct bl_record *record, struct bl_buf *scratch,
+                   struct bl_message *out_message);
 
 /* zlib data, at most max_bytes of output (appended). BL_ERR_FORMAT, BL_ERR_FULL. */
 BL_MUST_CHECK bl_err bl_message_inflate(struct bl_slice data, size_t max_bytes, struct bl_buf *out);

@@ -1,5 +1,6 @@
-/* Offsets of a group: what is done is committed (15) every 5 s, when a queue goes to another member, and at the end.
- * Source: apache/rocketmq client RemoteBrokerOffsetStore, persistConsumerOffsetInterval. */
+/* Offsets of a group: what is done is committed (15) every 5 s, when a queue goes to another
+ * member, and at the end. Source: apache/rocketmq client RemoteBrokerOffsetStore,
+ * persistConsumerOffsetInterval. */
 #include "client/consumer_internal.h"
 #include "wire/headers.h"
 
@@ -26,8 +27,9 @@ static void on_commit(struct bl_outcall *call, bl_err err, const struct bl_comma
   struct bl_consumer_queue *queue = BL_CONTAINER(call, struct bl_consumer_queue, commit);
   struct bl_consumer *consumer = queue->topic->consumer;
   if (err == BL_OK && response->code != 0) {
-    bl_client__note(consumer->client, "broker %.*s refused the offset of queue %d with code %d: %.*s",
-                    BL_FMT(queue->broker_name), queue->id, response->code, BL_FMT(response->remark));
+    bl_client__note(
+        consumer->client, "broker %.*s refused the offset of queue %d with code %d: %.*s",
+        BL_FMT(queue->broker_name), queue->id, response->code, BL_FMT(response->remark));
     err = BL_ERR_SYSTEM;
   }
   if (err == BL_OK) queue->committed_offset = queue->committing_offset;
@@ -50,14 +52,16 @@ void bl_queue__commit(struct bl_consumer_queue *queue) {
                                                     .group = consumer->group,
                                                     .queue_id = queue->id,
                                                     .topic = queue->topic->name};
-  struct bl_outgoing outgoing = {
-      .code = REQUEST_UPDATE_CONSUMER_OFFSET, .table = &bl_update_consumer_offset_table, .header = &header};
+  struct bl_outgoing outgoing = {.code = REQUEST_UPDATE_CONSUMER_OFFSET,
+                                 .table = &bl_update_consumer_offset_table,
+                                 .header = &header};
   queue->commit.done = on_commit;
   queue->committing_offset = queue->done_offset;
   struct bl_slice address = bl_client__address(client, queue->broker_name, 0);
   bl_err err = BL_ERR_CLOSED;
   if (address.ptr != NULL) {
-    err = bl_remoting_call_address(client->remoting, address, &outgoing, COMMIT_CALL_MS, &queue->commit);
+    err = bl_remoting_call_address(client->remoting, address, &outgoing, COMMIT_CALL_MS,
+                                   &queue->commit);
   }
   consumer->commits_open++;
   if (err != BL_OK) commit_ended(consumer, err);
@@ -65,7 +69,8 @@ void bl_queue__commit(struct bl_consumer_queue *queue) {
 
 static void commit_all(struct bl_consumer *consumer) {
   for (uint32_t t = 0; t < consumer->topic_count; t++) {
-    for (uint32_t i = 0; i < consumer->topics[t].queue_count; i++) bl_queue__commit(consumer->topics[t].queues[i]);
+    for (uint32_t i = 0; i < consumer->topics[t].queue_count; i++)
+      bl_queue__commit(consumer->topics[t].queues[i]);
   }
 }
 
@@ -82,7 +87,8 @@ void bl_consumer__start_commits(struct bl_consumer *consumer) {
 }
 
 void bl_consumer_done(struct bl_consumer_queue *queue, int64_t next_offset) {
-  if (!queue->mine || next_offset <= queue->done_offset || next_offset > queue->delivered_offset) return;
+  if (!queue->mine || next_offset <= queue->done_offset || next_offset > queue->delivered_offset)
+    return;
   queue->done_offset = next_offset;
   if (queue->done_offset == queue->delivered_offset) {
     queue->done_offset = queue->next_offset; /* behind it lies only what nobody is given */
@@ -102,7 +108,8 @@ static void nothing_to_leave(struct bl_timer *timer, int64_t now_ms) {
   consumer->left(consumer->left_context, BL_OK);
 }
 
-void bl_consumer_leave(struct bl_consumer *consumer, void (*done)(void *context, bl_err err), void *context) {
+void bl_consumer_leave(struct bl_consumer *consumer, void (*done)(void *context, bl_err err),
+                       void *context) {
   struct bl_timers *timers = consumer->client->timers;
   consumer->halted = true;
   consumer->left = done;

@@ -29,7 +29,8 @@ struct bl_pack {
 void bl_pack_fini(struct bl_pack *pack);
 /* false: the message does not fit beside those that are there. An empty pack takes any. */
 bool bl_pack_fits(const struct bl_pack *pack, size_t properties_bytes, size_t body_bytes);
-/* Adds the message with its unique key behind the properties, which end in 0x02 when there are any. */
+/* Adds the message with its unique key behind the properties, which end in 0x02 when there are any.
+ */
 void bl_pack_add(struct bl_pack *pack, uint64_t token, const char uniq_key[33], int32_t flag,
                  struct bl_slice properties, struct bl_slice body);
 /* The parts of one entry. BORROWED from the pack. */

@@ -18,8 +18,10 @@ static void the_body_has_the_layout_of_rocketmq(void **state) {
   bl_pack_add(&pack, 1, KEY_1, 0, BL_SLICE("TAGS\001TagB\002"), BL_SLICE("b1"));
   bl_pack_add(&pack, 2, KEY_2, 7, BL_SLICE(""), BL_SLICE(""));
   static const char expected[] =
-      "\0\0\0\x4c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02" "b1\0\x34"
-      "TAGS\001TagB\002UNIQ_KEY\001" KEY_1 "\002"
+      "\0\0\0\x4c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02"
+      "b1\0\x34"
+      "TAGS\001TagB\002UNIQ_KEY\001" KEY_1
+      "\002"
       "\0\0\0\x40\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\0\0\x2a"
       "UNIQ_KEY\001" KEY_2 "\002";
   assert_int_equal(pack.bytes.len, sizeof(expected) - 1);

@@ -10,7 +10,8 @@ void bl_producer_settings_default(struct bl_producer_settings *settings) {
   *settings = (struct bl_producer_settings){.window_count = 20000, .window_bytes = 32 << 20};
 }
 
-struct bl_producer *bl_producer_new(struct bl_client *client, const struct bl_producer_settings *settings) {
+struct bl_producer *bl_producer_new(struct bl_client *client,
+                                    const struct bl_producer_settings *settings) {
   struct bl_producer *producer = calloc(1, sizeof(*producer));
   BL_ASSERT(producer != NULL);
   producer->client = client;
@@ -33,7 +34,8 @@ void bl_producer_free(struct bl_producer *producer) {
   free(producer);
 }
 
-static struct bl_lane *lane_of(struct bl_producer *producer, struct bl_slice topic, int32_t queue_id) {
+static struct bl_lane *lane_of(struct bl_producer *producer, struct bl_slice topic,
+                               int32_t queue_id) {
   struct bl_lane *last = producer->last_lane;
   if (last != NULL && last->queue_id == queue_id && bl_slice_eq(last->topic, topic)) return last;
   struct bl_buf *key = &producer->client->scratch;
@@ -52,13 +54,15 @@ static struct bl_lane *lane_of(struct bl_producer *producer, struct bl_slice top
 
 static bl_err check(const struct bl_send *send, struct bl_why *why) {
   if (send->body.len > BL_PRODUCER_BODY_BYTES_MAX) {
-    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "the message has %zu bytes; a message has at most %d",
-                      send->body.len, BL_PRODUCER_BODY_BYTES_MAX);
+    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
+                      "the message has %zu bytes; a message has at most %d", send->body.len,
+                      BL_PRODUCER_BODY_BYTES_MAX);
   }
   if (send->body.len == 0) return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "the message is empty");
   if (send->properties.len > BL_PRODUCER_PROPERTIES_BYTES_MAX) {
-    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "the properties have %zu bytes; they have at most %d",
-                      send->properties.len, BL_PRODUCER_PROPERTIES_BYTES_MAX);
+    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
+                      "the properties have %zu bytes; they have at most %d", send->properties.len,
+                      BL_PRODUCER_PROPERTIES_BYTES_MAX);
   }
   return BL_OK;
 }
@@ -68,10 +72,12 @@ bool bl_producer_has_room(const struct bl_producer *producer) {
          producer->pending_bytes < producer->settings.window_bytes;
 }
 
-bl_err bl_producer_send(struct bl_producer *producer, const struct bl_send *send, struct bl_why *why) {
+bl_err bl_producer_send(struct bl_producer *producer, const struct bl_send *send,
+                        struct bl_why *why) {
   bl_err err = check(send, why);
   if (err != BL_OK) return err;
-  if (!bl_producer_has_room(producer)) return bl_why_set(why, BL_ERR_BUSY, "too many messages wait for answers");
+  if (!bl_producer_has_room(producer))
+    return bl_why_set(why, BL_ERR_BUSY, "too many messages wait for answers");
   bl_lane__put(lane_of(producer, send->topic, send->queue_id), send);
   return BL_OK;
 }

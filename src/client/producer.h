@@ -1,6 +1,7 @@
-/* Sends messages. Those that wait for the same topic go together in one request (320); a queue has at most one request
- * of a producer in flight, so the messages of a queue stay in the order of sending (a retry on another queue may pass
- * others). Thread: the net's. Source of behaviour: apache/rocketmq client DefaultMQProducerImpl. */
+/* Sends messages. Those that wait for the same topic go together in one request (320); a queue has
+ * at most one request of a producer in flight, so the messages of a queue stay in the order of
+ * sending (a retry on another queue may pass others). Thread: the net's. Source of behaviour:
+ * apache/rocketmq client DefaultMQProducerImpl. */
 #ifndef BOLIDE_CLIENT_PRODUCER_H
 #define BOLIDE_CLIENT_PRODUCER_H
 
@@ -13,12 +14,14 @@
 struct bl_client;
 struct bl_producer;
 
-#define BL_PRODUCER_BODY_BYTES_MAX 4194304     /* maxMessageSize of RocketMQ, client and broker */
-#define BL_PRODUCER_PROPERTIES_BYTES_MAX 32000 /* with the unique key below the 32,767 of the record */
+#define BL_PRODUCER_BODY_BYTES_MAX 4194304 /* maxMessageSize of RocketMQ, client and broker */
+#define BL_PRODUCER_PROPERTIES_BYTES_MAX                                                           \
+  32000 /* with the unique key below the 32,767 of the record */
 
 struct bl_send_result {
   uint64_t token;
-  /* BL_OK: stored. Else `sentence` says what happened, why, and what to do next, without a full stop. */
+  /* BL_OK: stored. Else `sentence` says what happened, why, and what to do next, without a full
+   * stop. */
   bl_err err;
   int32_t code; /* of the answer; 0, 10, 11 or 12 when stored; 0 without an answer */
   const char *sentence;
@@ -42,7 +45,8 @@ struct bl_producer_settings {
 void bl_producer_settings_default(struct bl_producer_settings *settings);
 
 /* RETURNS OWNED. BORROWS the client. */
-struct bl_producer *bl_producer_new(struct bl_client *client, const struct bl_producer_settings *settings);
+struct bl_producer *bl_producer_new(struct bl_client *client,
+                                    const struct bl_producer_settings *settings);
 /* Messages without an answer are forgotten. Accepts NULL. */
 void bl_producer_free(struct bl_producer *producer);
 

@@ -30,7 +30,7 @@ struct bl_lane {
   struct bl_shipment *open; /* takes messages; may be NULL */
   struct bl_lane_queue **queues;
   uint32_t queue_count;
-  uint32_t next; /* the queue after the last one used */
+  uint32_t next;        /* the queue after the last one used */
   struct bl_timer kick; /* sends what one turn put in */
 };
 

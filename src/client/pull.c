@@ -45,20 +45,22 @@ static bl_err deliver(struct bl_consumer_queue *queue, struct bl_slice body) {
     bl_message_of(&record, &consumer->scratch, &message);
     queue->next_offset = record.queue_offset + 1;
     queue->delivered_offset = queue->next_offset;
-    if (!consumer->settings.on_message(consumer->settings.context, queue, &message)) consumer->halted = true;
+    if (!consumer->settings.on_message(consumer->settings.context, queue, &message))
+      consumer->halted = true;
     if (consumer->halted) return BL_OK;
   }
   return BL_OK;
 }
 
-static void on_found(struct bl_consumer_queue *queue, const struct bl_command *response, int64_t next_offset) {
+static void on_found(struct bl_consumer_queue *queue, const struct bl_command *response,
+                     int64_t next_offset) {
   struct bl_consumer *consumer = queue->topic->consumer;
   bl_err err = deliver(queue, response->body);
   if (err != BL_OK) {
-    bl_consumer__fail(consumer, err,
-                      "broker %.*s sent a message that cannot be read: %s, queue %d behind offset %lld",
-                      BL_FMT(queue->broker_name), bl_err_text(err), queue->id,
-                      (long long)queue->next_offset - 1);
+    bl_consumer__fail(
+        consumer, err,
+        "broker %.*s sent a message that cannot be read: %s, queue %d behind offset %lld",
+        BL_FMT(queue->broker_name), bl_err_text(err), queue->id, (long long)queue->next_offset - 1);
   }
   if (consumer->halted) return;
   if (next_offset > queue->next_offset) move_to(queue, next_offset);
@@ -69,11 +71,13 @@ static void on_found(struct bl_consumer_queue *queue, const struct bl_command *r
 static void on_refused(struct bl_consumer_queue *queue, const struct bl_command *response) {
   struct bl_consumer *consumer = queue->topic->consumer;
   if (response->code == CODE_NO_PERMISSION) {
-    bl_consumer__fail(consumer, BL_ERR_NO_PERMISSION, "broker %.*s refused to read with code %d: %.*s",
-                      BL_FMT(queue->broker_name), response->code, BL_FMT(response->remark));
+    bl_consumer__fail(consumer, BL_ERR_NO_PERMISSION,
+                      "broker %.*s refused to read with code %d: %.*s", BL_FMT(queue->broker_name),
+                      response->code, BL_FMT(response->remark));
     return;
   }
-  bl_client__note(consumer->client, "broker %.*s refused to read queue %d with code %d: %.*s; trying again",
+  bl_client__note(consumer->client,
+                  "broker %.*s refused to read queue %d with code %d: %.*s; trying again",
                   BL_FMT(queue->broker_name), queue->id, response->code, BL_FMT(response->remark));
   if (consumer->group.ptr != NULL && response->code >= 24 && response->code <= 26) {
     bl_client__heartbeat_now(consumer->client);

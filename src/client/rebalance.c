@@ -1,5 +1,6 @@
-/* Which queues this member reads: the list of members from a broker (38), then RocketMQ's arithmetic, each 20 s and
- * whenever members or queues change. Source: apache/rocketmq client RebalanceImpl#rebalanceByTopic. */
+/* Which queues this member reads: the list of members from a broker (38), then RocketMQ's
+ * arithmetic, each 20 s and whenever members or queues change. Source: apache/rocketmq client
+ * RebalanceImpl#rebalanceByTopic. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -94,7 +95,8 @@ static void on_members(struct bl_outcall *call, bl_err err, const struct bl_comm
   struct bl_slice *ids;
   uint32_t count;
   bl_arena_init(&arena);
-  bool shared = err == BL_OK && response->code == 0 && read_members(response->body, &arena, &ids, &count) &&
+  bool shared = err == BL_OK && response->code == 0 &&
+                read_members(response->body, &arena, &ids, &count) &&
                 share_with(consumer, ids, count);
   bl_arena_fini(&arena);
   set_timer(consumer, shared ? REBALANCE_MS : RETRY_MS);
@@ -105,7 +107,8 @@ static struct bl_slice any_broker(const struct bl_consumer *consumer) {
   const struct bl_consumer_topic *topic = &consumer->topics[0];
   for (uint32_t i = 0; i < topic->queue_count; i++) {
     if (!topic->queues[i]->readable) continue;
-    struct bl_slice address = bl_client__address(consumer->client, topic->queues[i]->broker_name, 0);
+    struct bl_slice address =
+        bl_client__address(consumer->client, topic->queues[i]->broker_name, 0);
     if (address.ptr != NULL) return address;
   }
   return (struct bl_slice){NULL, 0};
@@ -119,8 +122,8 @@ static void ask_members(struct bl_consumer *consumer) {
   consumer->members_call.done = on_members;
   bl_err err = BL_ERR_CLOSED;
   if (address.ptr != NULL) {
-    err = bl_remoting_call_address(consumer->client->remoting, address, &outgoing, BL_CLIENT_CALL_MS,
-                                   &consumer->members_call);
+    err = bl_remoting_call_address(consumer->client->remoting, address, &outgoing,
+                                   BL_CLIENT_CALL_MS, &consumer->members_call);
   }
   if (err != BL_OK) set_timer(consumer, RETRY_MS);
 }

@@ -6,7 +6,8 @@
 #include "base/json.h"
 
 static int by_name(const void *a, const void *b) {
-  return bl_slice_cmp(((const struct bl_route_broker *)a)->name, ((const struct bl_route_broker *)b)->name);
+  return bl_slice_cmp(((const struct bl_route_broker *)a)->name,
+                      ((const struct bl_route_broker *)b)->name);
 }
 
 static int by_broker_id(const void *a, const void *b) {
@@ -15,11 +16,13 @@ static int by_broker_id(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static bool read_addresses(const struct bl_json *map, struct bl_arena *arena, struct bl_route_broker *broker) {
+static bool read_addresses(const struct bl_json *map, struct bl_arena *arena,
+                           struct bl_route_broker *broker) {
   uint32_t count = map != NULL && map->kind == BL_JSON_OBJECT ? map->count : 0;
   struct bl_route_address *addresses = bl_arena_zero(arena, (count + 1) * sizeof(*addresses));
   uint32_t used = 0;
-  for (const struct bl_json *entry = count > 0 ? map->child : NULL; entry != NULL; entry = entry->next) {
+  for (const struct bl_json *entry = count > 0 ? map->child : NULL; entry != NULL;
+       entry = entry->next) {
     struct bl_slice text = bl_json_text(entry);
     if (text.len == 0 || !bl_slice_i64(entry->key, &addresses[used].broker_id)) return false;
     addresses[used++].text = bl_arena_copy(arena, text);
@@ -34,7 +37,8 @@ static bool read_brokers(const struct bl_json *list, struct bl_route *route) {
   uint32_t count = list != NULL && list->kind == BL_JSON_ARRAY ? list->count : 0;
   if (count > BL_ROUTE_BROKERS_MAX) return false;
   route->brokers = bl_arena_zero(&route->arena, (count + 1) * sizeof(*route->brokers));
-  for (const struct bl_json *entry = count > 0 ? list->child : NULL; entry != NULL; entry = entry->next) {
+  for (const struct bl_json *entry = count > 0 ? list->child : NULL; entry != NULL;
+       entry = entry->next) {
     struct bl_route_broker *broker = &route->brokers[route->broker_count];
     struct bl_slice name = bl_json_text(bl_json_get(entry, "brokerName"));
     if (name.len == 0) return false;
@@ -55,7 +59,8 @@ static bool read_queues(const struct bl_json *list, struct bl_route *route) {
     broker->perm = bl_json_i32(bl_json_get(entry, "perm"), 0);
     broker->read_queues = bl_json_i32(bl_json_get(entry, "readQueueNums"), 0);
     broker->write_queues = bl_json_i32(bl_json_get(entry, "writeQueueNums"), 0);
-    if (broker->read_queues > BL_ROUTE_QUEUES_MAX || broker->write_queues > BL_ROUTE_QUEUES_MAX) return false;
+    if (broker->read_queues > BL_ROUTE_QUEUES_MAX || broker->write_queues > BL_ROUTE_QUEUES_MAX)
+      return false;
   }
   return true;
 }
@@ -67,8 +72,9 @@ bl_err bl_route_parse(struct bl_slice body, struct bl_route *out_route, struct b
   bl_arena_init(&route.arena);
   const struct bl_json *root;
   bl_err err = bl_json_parse(body, BL_JSON_DIALECT, &scratch, &root, why);
-  if (err == BL_OK && (root->kind != BL_JSON_OBJECT || !read_brokers(bl_json_get(root, "brokerDatas"), &route) ||
-                       !read_queues(bl_json_get(root, "queueDatas"), &route))) {
+  if (err == BL_OK &&
+      (root->kind != BL_JSON_OBJECT || !read_brokers(bl_json_get(root, "brokerDatas"), &route) ||
+       !read_queues(bl_json_get(root, "queueDatas"), &route))) {
     err = bl_why_set(why, BL_ERR_FORMAT, "the name server's answer is not a topic route");
   }
   bl_arena_fini(&scratch);

@@ -36,8 +36,10 @@ struct bl_route {
   uint32_t broker_count;
 };
 
-/* FILLS out_route (bl_route_fini it). BL_ERR_FORMAT: not a route, or beyond the limits; nothing is to be freed then. */
-BL_MUST_CHECK bl_err bl_route_parse(struct bl_slice body, struct bl_route *out_route, struct bl_why *why);
+/* FILLS out_route (bl_route_fini it). BL_ERR_FORMAT: not a route, or beyond the limits; nothing is
+ * to be freed then. */
+BL_MUST_CHECK bl_err bl_route_parse(struct bl_slice body, struct bl_route *out_route,
+                                    struct bl_why *why);
 /* Accepts a zeroed struct. */
 void bl_route_fini(struct bl_route *route);
 

@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 static const char two_brokers[] =
-    "{\"brokerDatas\":[{\"brokerAddrs\":{1:\"h:3\",0:\"h:2\"},\"brokerName\":\"b\",\"cluster\":\"c\"},"
+    "{\"brokerDatas\":[{\"brokerAddrs\":{1:\"h:3\",0:\"h:2\"},\"brokerName\":\"b\",\"cluster\":"
+    "\"c\"},"
     "{\"brokerAddrs\":{\"1\":\"h:1\"},\"brokerName\":\"a\"}],\"filterServerTable\":{},"
     "\"queueDatas\":[{\"brokerName\":\"b\",\"perm\":6,\"readQueueNums\":4,\"writeQueueNums\":8},"
     "{\"brokerName\":\"gone\",\"perm\":6,\"readQueueNums\":4,\"writeQueueNums\":8}]}";
@@ -45,7 +46,8 @@ static void routes_differ_in_any_part(void **state) {
       "\"queueDatas\":[{\"brokerName\":\"a\",\"perm\":4}]}",
   };
   struct bl_route route, same, other;
-  struct bl_slice text = BL_SLICE("{\"brokerDatas\":[{\"brokerAddrs\":{0:\"h:2\"},\"brokerName\":\"a\"}]}");
+  struct bl_slice text =
+      BL_SLICE("{\"brokerDatas\":[{\"brokerAddrs\":{0:\"h:2\"},\"brokerName\":\"a\"}]}");
   assert_int_equal(bl_route_parse(text, &route, NULL), BL_OK);
   assert_int_equal(bl_route_parse(text, &same, NULL), BL_OK);
   assert_true(bl_route_equal(&route, &same));

@@ -11,7 +11,8 @@
 #define RETRY_MS 1000
 #define REFRESH_MS 100 /* between questions that failed sends ask for */
 
-/* Asking: the servers in turn for the topic itself; when it does not exist and a producer watches, for TBW102. */
+/* Asking: the servers in turn for the topic itself; when it does not exist and a producer watches,
+ * for TBW102. */
 struct bl_topic_routes {
   struct bl_client *client;
   struct bl_slice name; /* OWNED */
@@ -28,7 +29,8 @@ struct bl_topic_routes {
 static void ask(struct bl_topic_routes *topic);
 
 static void ask_later(struct bl_topic_routes *topic, int64_t after_ms) {
-  bl_timer_set(topic->client->timers, &topic->timer, bl_clock_mono_ms(topic->client->clock) + after_ms);
+  bl_timer_set(topic->client->timers, &topic->timer,
+               bl_clock_mono_ms(topic->client->clock) + after_ms);
 }
 
 static void tell(struct bl_topic_routes *topic, bool changed) {
@@ -105,9 +107,10 @@ static void no_topic(struct bl_topic_routes *topic) {
   }
   struct bl_why why;
   if (topic->asks_default) {
-    bl_why_set(&why, BL_ERR_NO_TOPIC,
-               "topic '%.*s' does not exist and no broker creates topics by itself; create it first",
-               BL_FMT(topic->name));
+    bl_why_set(
+        &why, BL_ERR_NO_TOPIC,
+        "no broker has topic '%.*s' or creates it by itself; start the broker or create the topic",
+        BL_FMT(topic->name));
   } else {
     bl_why_set(&why, BL_ERR_NO_TOPIC, "topic '%.*s' does not exist", BL_FMT(topic->name));
   }
@@ -123,7 +126,8 @@ static void next_server(struct bl_topic_routes *topic, bl_err err) {
     return;
   }
   struct bl_why why;
-  bl_why_set(&why, err, "no name server answers at %.*s (%s)", BL_FMT(failed), bl_err_text(err));
+  bl_why_set(&why, err, "no name server answers at %.*s (%s); is one running there?",
+             BL_FMT(failed), bl_err_text(err));
   fail(topic, err, &why);
 }
 
@@ -137,7 +141,8 @@ static void on_answer(struct bl_outcall *call, bl_err err, const struct bl_comma
     no_topic(topic);
   } else {
     struct bl_why why;
-    bl_why_set(&why, BL_ERR_SYSTEM, "the name server refused the route of '%.*s' with code %d: %.*s",
+    bl_why_set(&why, BL_ERR_SYSTEM,
+               "the name server refused the route of '%.*s' with code %d: %.*s",
                BL_FMT(topic->name), response->code, BL_FMT(response->remark));
     fail(topic, BL_ERR_SYSTEM, &why);
   }
@@ -149,10 +154,11 @@ static void ask(struct bl_topic_routes *topic) {
   BL_SET(&header, get_route, topic,
          topic->asks_default ? BL_SLICE(BL_CLIENT_DEFAULT_TOPIC) : topic->name);
   BL_SET(&header, get_route, standard_json, true);
-  struct bl_outgoing outgoing = {.code = REQUEST_GET_ROUTE, .table = &bl_get_route_table, .header = &header};
+  struct bl_outgoing outgoing = {
+      .code = REQUEST_GET_ROUTE, .table = &bl_get_route_table, .header = &header};
   topic->call.done = on_answer;
-  bl_err err = bl_remoting_call_address(client->remoting, client->servers[client->server_at], &outgoing,
-                                        BL_CLIENT_CALL_MS, &topic->call);
+  bl_err err = bl_remoting_call_address(client->remoting, client->servers[client->server_at],
+                                        &outgoing, BL_CLIENT_CALL_MS, &topic->call);
   if (err != BL_OK) next_server(topic, err);
 }
 

@@ -48,10 +48,13 @@ static void refused(struct bl_shipment *shipment, const struct bl_command *respo
   struct bl_why why;
   struct bl_slice remark = response->remark;
   for (size_t i = 0; i < remark.len; i++) {
-    if (remark.ptr[i] == '\n') remark.len = i; /* a link to RocketMQ's questions and answers follows */
+    if (remark.ptr[i] == '\n')
+      remark.len = i; /* a link to RocketMQ's questions and answers follows */
   }
+  if (remark.len > 0 && remark.ptr[remark.len - 1] == '.') remark.len--;
   bl_why_set(&why, BL_ERR_SYSTEM, "broker %.*s refused it with code %d: %.*s%s",
-             BL_FMT(shipment->queue->broker_name), response->code, BL_FMT(remark), next_step(response->code));
+             BL_FMT(shipment->queue->broker_name), response->code, BL_FMT(remark),
+             next_step(response->code));
   bl_err err = err_of(response->code);
   if (worth_another_try(response->code)) {
     bl_lane__again(shipment, err, response->code, why.text);
@@ -63,7 +66,8 @@ static void refused(struct bl_shipment *shipment, const struct bl_command *respo
   bl_lane__pump(lane);
 }
 
-static void stored(struct bl_shipment *shipment, const struct bl_send_reply_header *header, int32_t code) {
+static void stored(struct bl_shipment *shipment, const struct bl_send_reply_header *header,
+                   int32_t code) {
   struct bl_lane *lane = shipment->lane;
   struct bl_producer *producer = lane->producer;
   struct bl_slice ids = header->msg_id;
@@ -104,7 +108,8 @@ static void on_answer(struct bl_outcall *call, bl_err err, const struct bl_comma
   bl_lane__again(shipment, err, 0, why.text);
 }
 
-static void fill_header(const struct bl_shipment *shipment, struct bl_send_message_v2_header *header) {
+static void fill_header(const struct bl_shipment *shipment,
+                        struct bl_send_message_v2_header *header) {
   const struct bl_lane *lane = shipment->lane;
   *header = (struct bl_send_message_v2_header){
       .producer_group = lane->producer->part.group,
@@ -142,10 +147,12 @@ void bl_shipment__send(struct bl_shipment *shipment, struct bl_lane_queue *queue
   struct bl_slice address = bl_client__master(client, queue->broker_name);
   bl_err err = BL_ERR_CLOSED;
   if (address.ptr != NULL) {
-    err = bl_remoting_call_address(client->remoting, address, &outgoing, BL_CLIENT_CALL_MS, &shipment->call);
+    err = bl_remoting_call_address(client->remoting, address, &outgoing, BL_CLIENT_CALL_MS,
+                                   &shipment->call);
   }
   if (err == BL_OK) return;
   struct bl_why why;
-  bl_why_set(&why, err, "broker %.*s cannot be reached (%s)", BL_FMT(queue->broker_name), bl_err_text(err));
+  bl_why_set(&why, err, "broker %.*s cannot be reached (%s)", BL_FMT(queue->broker_name),
+             bl_err_text(err));
   bl_lane__again(shipment, err, 0, why.text);
 }

@@ -1,5 +1,5 @@
-/* Where to begin in a queue: the group's offset (14), and when it has none (22) the place that was asked for.
- * Source: apache/rocketmq client RebalancePushImpl#computePullFromWhereWithException. */
+/* Where to begin in a queue: the group's offset (14), and when it has none (22) the place that was
+ * asked for. Source: apache/rocketmq client RebalancePushImpl#computePullFromWhereWithException. */
 #include "client/consumer_internal.h"
 #include "wire/headers.h"
 
@@ -18,21 +18,24 @@ static void begin_at(struct bl_consumer_queue *queue, int64_t offset) {
   bl_queue__step(queue);
 }
 
-static void try_later(struct bl_consumer_queue *queue, bl_err err, const struct bl_command *response) {
+static void try_later(struct bl_consumer_queue *queue, bl_err err,
+                      const struct bl_command *response) {
   struct bl_client *client = queue->topic->consumer->client;
   if (err != BL_OK) {
     bl_client__note(client, "broker %.*s does not say where queue %d starts (%s); trying again",
                     BL_FMT(queue->broker_name), queue->id, bl_err_text(err));
   } else {
-    bl_client__note(client, "broker %.*s refused the offset of queue %d with code %d: %.*s; trying again",
-                    BL_FMT(queue->broker_name), queue->id, response->code, BL_FMT(response->remark));
+    bl_client__note(
+        client, "broker %.*s refused the offset of queue %d with code %d: %.*s; trying again",
+        BL_FMT(queue->broker_name), queue->id, response->code, BL_FMT(response->remark));
   }
   bl_queue__step_later(queue, RETRY_MS);
 }
 
 static bool read_offset(const struct bl_command *response, int64_t *out_offset) {
   struct bl_offset_reply_header header;
-  if (bl_header_decode(&bl_offset_reply_table, response, &header, NULL) != BL_OK || header.offset < 0) {
+  if (bl_header_decode(&bl_offset_reply_table, response, &header, NULL) != BL_OK ||
+      header.offset < 0) {
     return false;
   }
   *out_offset = header.offset;
@@ -70,7 +73,8 @@ static void ask(struct bl_consumer_queue *queue, const struct bl_outgoing *outgo
   queue->call.done = done;
   bl_err err = BL_ERR_CLOSED;
   if (address.ptr != NULL) {
-    err = bl_remoting_call_address(client->remoting, address, outgoing, BL_CLIENT_CALL_MS, &queue->call);
+    err = bl_remoting_call_address(client->remoting, address, outgoing, BL_CLIENT_CALL_MS,
+                                   &queue->call);
   }
   if (err != BL_OK) try_later(queue, err, NULL);
 }
@@ -78,10 +82,12 @@ static void ask(struct bl_consumer_queue *queue, const struct bl_outgoing *outgo
 void bl_queue__ask_committed(struct bl_consumer_queue *queue) {
   struct bl_query_consumer_offset_header header = {
       .group = queue->topic->consumer->group, .queue_id = queue->id, .topic = queue->topic->name};
-  /* Not 0 for a young queue, which is the broker's choice otherwise: the start is ours to choose. */
+  /* Not 0 for a young queue, which is the broker's choice otherwise: the start is ours to choose.
+   */
   BL_SET(&header, query_consumer_offset, set_zero, false);
-  struct bl_outgoing outgoing = {
-      .code = REQUEST_QUERY_CONSUMER_OFFSET, .table = &bl_query_consumer_offset_table, .header = &header};
+  struct bl_outgoing outgoing = {.code = REQUEST_QUERY_CONSUMER_OFFSET,
+                                 .table = &bl_query_consumer_offset_table,
+                                 .header = &header};
   ask(queue, &outgoing, on_committed);
 }
 

@@ -130,7 +130,8 @@ bool bl_namesrv_topics_step(struct bl_namesrv *ns, enum bl_namesrv_topic_filter 
   return false;
 }
 
-/* Names of clusters, and of brokers that are in none of the clusters before and are not called like a cluster. */
+/* Names of clusters, and of brokers that are in none of the clusters before and are not called like
+ * a cluster. */
 static void put_system_names(struct bl_namesrv *ns, struct bl_json_writer *w) {
   struct bl_map seen;
   bl_map_init(&seen);

@@ -27,7 +27,7 @@ struct bl_ns_broker {
   uint64_t serial;
   uint64_t changed; /* stamp of the last change that a route shows */
   bool acting_master;
-  bool gone;        /* out of every table but its topics', where it is not looked at */
+  bool gone;                /* out of every table but its topics', where it is not looked at */
   struct bl_ns_addr *addrs; /* by id */
   size_t addr_count, addr_cap;
   struct bl_ns_entry **entries; /* its queue data, in no order */
@@ -53,7 +53,8 @@ struct bl_ns_entry {
   int32_t read_queues, write_queues, perm, sys_flag;
 };
 
-/* A route as it was last written, valid while its stamp and the addresses of local brokers in it are. */
+/* A route as it was last written, valid while its stamp and the addresses of local brokers in it
+ * are. */
 struct bl_ns_cached {
   struct bl_buf json;
   struct bl_slice local_addrs; /* owned */
@@ -87,7 +88,7 @@ struct bl_ns_conn {
 };
 
 struct bl_ns_cluster {
-  struct bl_slice name; /* owned */
+  struct bl_slice name;  /* owned */
   struct bl_map brokers; /* name -> struct bl_ns_broker, not owned */
 };
 
@@ -95,8 +96,8 @@ struct bl_namesrv {
   struct bl_namesrv_deps deps;
   struct bl_namesrv_settings *settings;
   int64_t started_ms;
-  uint64_t stamp;           /* grows with every change */
-  uint64_t settings_stamp;  /* of the last change of settings or values, which any route may show */
+  uint64_t stamp;          /* grows with every change */
+  uint64_t settings_stamp; /* of the last change of settings or values, which any route may show */
   uint64_t next_serial;
   struct bl_map topics;
   struct bl_map brokers;
@@ -125,15 +126,18 @@ void *bl_ns_grow(void *array, size_t count, size_t *cap, size_t item_bytes);
 
 /* brokers.c */
 struct bl_ns_broker *bl_ns_broker_get(const struct bl_namesrv *ns, struct bl_slice name);
-struct bl_ns_broker *bl_ns_broker_add(struct bl_namesrv *ns, struct bl_slice name, struct bl_slice cluster);
+struct bl_ns_broker *bl_ns_broker_add(struct bl_namesrv *ns, struct bl_slice name,
+                                      struct bl_slice cluster);
 void bl_ns_broker_touch(struct bl_namesrv *ns, struct bl_ns_broker *broker);
 /* Out of every table; its topics disappear from answers now and from memory later. */
 void bl_ns_broker_leave(struct bl_namesrv *ns, struct bl_ns_broker *broker);
 void bl_ns_broker_free(struct bl_ns_broker *broker);
 struct bl_ns_addr *bl_ns_broker_addr(const struct bl_ns_broker *broker, int64_t id);
-struct bl_ns_addr *bl_ns_broker_put_addr(struct bl_ns_broker *broker, int64_t id, struct bl_slice text);
+struct bl_ns_addr *bl_ns_broker_put_addr(struct bl_ns_broker *broker, int64_t id,
+                                         struct bl_slice text);
 /* Removes that text, but under `except_id` (-1: everywhere). RETURNS whether any was there. */
-bool bl_ns_broker_drop_addr(struct bl_ns_broker *broker, struct bl_slice text, bool all, int64_t except_id);
+bool bl_ns_broker_drop_addr(struct bl_ns_broker *broker, struct bl_slice text, bool all,
+                            int64_t except_id);
 /* acting master is on and there is no master */
 bool bl_ns_broker_acts(const struct bl_ns_broker *broker);
 void bl_ns_cluster_add(struct bl_namesrv *ns, struct bl_slice name, struct bl_ns_broker *broker);
@@ -143,11 +147,13 @@ struct bl_slice bl_ns_addr_for(const struct bl_ns_addr *addr, const struct bl_na
                                char room[BL_NAMESRV_ADDRESS_BYTES_MAX]);
 
 /* lives.c */
-struct bl_ns_live *bl_ns_live_get(const struct bl_namesrv *ns, struct bl_slice cluster, struct bl_slice addr);
-struct bl_ns_live *bl_ns_live_take(struct bl_namesrv *ns, struct bl_slice cluster, struct bl_slice addr);
+struct bl_ns_live *bl_ns_live_get(const struct bl_namesrv *ns, struct bl_slice cluster,
+                                  struct bl_slice addr);
+struct bl_ns_live *bl_ns_live_take(struct bl_namesrv *ns, struct bl_slice cluster,
+                                   struct bl_slice addr);
 void bl_ns_live_bind(struct bl_namesrv *ns, struct bl_ns_live *live, uint64_t conn_id);
-void bl_ns_live_filters(struct bl_namesrv *ns, struct bl_ns_live *live, const struct bl_slice *servers,
-                        size_t count);
+void bl_ns_live_filters(struct bl_namesrv *ns, struct bl_ns_live *live,
+                        const struct bl_slice *servers, size_t count);
 /* false: there was none */
 bool bl_ns_live_drop(struct bl_namesrv *ns, struct bl_slice cluster, struct bl_slice addr);
 void bl_ns_live_schedule(struct bl_namesrv *ns, const struct bl_ns_live *live);
@@ -158,12 +164,15 @@ void bl_ns_lives_free(struct bl_namesrv *ns);
 struct bl_ns_topic *bl_ns_topic_get(const struct bl_namesrv *ns, struct bl_slice name);
 /* NULL when there are BL_NAMESRV_TOPICS_MAX. */
 struct bl_ns_topic *bl_ns_topic_take(struct bl_namesrv *ns, struct bl_slice name);
-struct bl_ns_entry *bl_ns_entry_get(const struct bl_ns_topic *topic, const struct bl_ns_broker *broker);
+struct bl_ns_entry *bl_ns_entry_get(const struct bl_ns_topic *topic,
+                                    const struct bl_ns_broker *broker);
 struct bl_ns_entry *bl_ns_entry_put(struct bl_namesrv *ns, struct bl_ns_topic *topic,
-                                    struct bl_ns_broker *broker, const struct bl_namesrv_topic *data);
+                                    struct bl_ns_broker *broker,
+                                    const struct bl_namesrv_topic *data);
 /* The topic goes with its last entry. */
 void bl_ns_entry_drop(struct bl_namesrv *ns, struct bl_ns_entry *entry);
-void bl_ns_entry_map(struct bl_namesrv *ns, struct bl_ns_entry *entry, const struct bl_namesrv_mapping *info);
+void bl_ns_entry_map(struct bl_namesrv *ns, struct bl_ns_entry *entry,
+                     const struct bl_namesrv_mapping *info);
 /* The first entry whose broker is there; NULL: the topic has no route. */
 const struct bl_ns_entry *bl_ns_topic_first(const struct bl_ns_topic *topic);
 int32_t bl_ns_entry_perm(const struct bl_ns_entry *entry);

@@ -9,7 +9,8 @@
 #include "base/log.h"
 #include "namesrv/internal.h"
 
-#define FILE_BYTES_MAX (BL_NAMESRV_KV_BYTES_MAX * 8ull) /* with escapes, and spaces of who edits it */
+#define FILE_BYTES_MAX                                                                             \
+  (BL_NAMESRV_KV_BYTES_MAX * 8ull) /* with escapes, and spaces of who edits it */
 
 struct value {
   struct bl_slice text; /* owned */
@@ -22,13 +23,13 @@ struct space {
 struct bl_ns_kv {
   struct bl_map spaces; /* name -> struct space */
   int64_t bytes;
-  bool dirty;              /* changed since the text of the running job was made */
-  bool writing;            /* the job is the worker's */
-  struct bl_list waiting;  /* for the next job */
-  struct bl_list on_job;   /* for the running one */
+  bool dirty;             /* changed since the text of the running job was made */
+  bool writing;           /* the job is the worker's */
+  struct bl_list waiting; /* for the next job */
+  struct bl_list on_job;  /* for the running one */
   struct bl_job job;
   struct bl_buf text;
-  struct bl_disk *disk;    /* the job's view; set before it is submitted */
+  struct bl_disk *disk; /* the job's view; set before it is submitted */
   const char *path;
   bl_err err;
   struct bl_why why;
@@ -176,8 +177,8 @@ static void saved(struct bl_job *job) {
   struct bl_ns_kv *kv = BL_CONTAINER(job, struct bl_ns_kv, job);
   kv->writing = false;
   if (kv->err != BL_OK) {
-    bl_log(BL_LOG_ERROR, "namesrv", "kv.save_failed", "path=%s why=\"%s\"; going on with the table in memory",
-           kv->path, kv->why.text);
+    bl_log(BL_LOG_ERROR, "namesrv", "kv.save_failed",
+           "path=%s why=\"%s\"; going on with the table in memory", kv->path, kv->why.text);
   }
   struct bl_list done;
   bl_list_init(&done);
@@ -276,7 +277,8 @@ bl_err bl_namesrv_load(struct bl_namesrv *ns, struct bl_why *why) {
     if (err == BL_OK) err = load_table(ns->kv, root, &cause);
     if (err != BL_OK) {
       bl_why_set(why, err,
-                 "%s holds the name server's values and is damaged: %s; repair it, put %s.bak in its place, or "
+                 "%s holds the name server's values and is damaged: %s; repair it, put %s.bak in "
+                 "its place, or "
                  "move it away to start with none",
                  path, cause.text, path);
     }

@@ -115,7 +115,8 @@ void bl_ns_lives_free(struct bl_namesrv *ns) {
   bl_map_fini(&ns->conns);
 }
 
-/* The broker leaves under the id that its set knows it by; 0 when the set does not know it any more. */
+/* The broker leaves under the id that its set knows it by; 0 when the set does not know it any
+ * more. */
 static void unregister_live(struct bl_namesrv *ns, const struct bl_ns_live *live) {
   struct bl_slice cluster = bl_ns_text_copy(live->cluster);
   struct bl_slice addr = bl_ns_text_copy(live->addr);

@@ -1,6 +1,7 @@
-/* What a name server is: which broker serves which topic at which address, who of them is alive, and a small
- * table of named values. No wire frames in here; bodies that are JSON are. Thread: core.
- * Source of the behaviour: apache/rocketmq namesrv RouteInfoManager, KVConfigManager, NamesrvConfig. */
+/* What a name server is: which broker serves which topic at which address, who of them is alive,
+ * and a small table of named values. No wire frames in here; bodies that are JSON are. Thread:
+ * core. Source of the behaviour: apache/rocketmq namesrv RouteInfoManager, KVConfigManager,
+ * NamesrvConfig. */
 #ifndef BOLIDE_NAMESRV_NAMESRV_H
 #define BOLIDE_NAMESRV_NAMESRV_H
 
@@ -61,18 +62,20 @@ struct bl_namesrv_deps {
   struct bl_namesrv_actions actions;
 };
 
-/* RETURNS OWNED. BORROWS what deps points to, and the settings, which bl_namesrv_update_config changes. */
+/* RETURNS OWNED. BORROWS what deps points to, and the settings, which bl_namesrv_update_config
+ * changes. */
 struct bl_namesrv *bl_namesrv_new(const struct bl_namesrv_deps *deps,
                                   struct bl_namesrv_settings *settings);
-/* Reads kv_config_path; a missing file is an empty table, a broken one an error with a sentence. Blocks: for
- * start-up. */
+/* Reads kv_config_path; a missing file is an empty table, a broken one an error with a sentence.
+ * Blocks: for start-up. */
 BL_MUST_CHECK bl_err bl_namesrv_load(struct bl_namesrv *ns, struct bl_why *why);
 /* The worker must have no job of it left (bl_worker_finish). Accepts NULL. */
 void bl_namesrv_free(struct bl_namesrv *ns);
 
 const struct bl_namesrv_settings *bl_namesrv_settings(const struct bl_namesrv *ns);
-/* Sets what a properties text names, all or nothing; names that are not known are passed over, as in RocketMQ. Not
- * kept over a restart. BL_ERR_NO_PERMISSION: a key that may not be set from outside; BL_ERR_PARAMETER, BL_ERR_FORMAT. */
+/* Sets what a properties text names, all or nothing; names that are not known are passed over, as
+ * in RocketMQ. Not kept over a restart. BL_ERR_NO_PERMISSION: a key that may not be set from
+ * outside; BL_ERR_PARAMETER, BL_ERR_FORMAT. */
 BL_MUST_CHECK bl_err bl_namesrv_update_config(struct bl_namesrv *ns, struct bl_slice text,
                                               struct bl_why *why);
 /* Appends all settings as properties text. */
@@ -82,8 +85,8 @@ bool bl_namesrv_ready(const struct bl_namesrv *ns);
 
 struct bl_namesrv_stats {
   int64_t topics;
-  int64_t brokers;       /* broker names */
-  int64_t live;          /* registered addresses */
+  int64_t brokers; /* broker names */
+  int64_t live;    /* registered addresses */
   int64_t kv_bytes;
   int64_t route_cache_bytes;
   int64_t registrations; /* accepted */

@@ -8,15 +8,17 @@
 #define VERSION_V3_0_11 37
 #define VERSION_V5_0_0 413
 #define CHUNK_TOPICS 64
+#define ZLIB_FIRST_BYTE 0x78 /* deflate, 32 KiB window */
 
 struct bl_register_chunk {
   struct bl_namesrv_topics list;
   struct bl_namesrv_topic topics[CHUNK_TOPICS];
 };
 
-enum bl_register_form bl_register_form_of(int32_t version, bool compressed) {
+enum bl_register_form bl_register_form_of(int32_t version, bool compressed, struct bl_slice bytes) {
+  bool zlib = bytes.len > 0 && bytes.ptr[0] == ZLIB_FIRST_BYTE;
   if (version < VERSION_V3_0_11) return BL_REGISTER_JSON_OLD;
-  if (!compressed) return BL_REGISTER_JSON;
+  if (!compressed && !zlib) return BL_REGISTER_JSON;
   return version < VERSION_V5_0_0 ? BL_REGISTER_DEFLATED : BL_REGISTER_DEFLATED_MAPPINGS;
 }
 
@@ -63,6 +65,10 @@ bl_err bl_register_body_step(struct bl_register_body *body, size_t cost, bool *o
   return err;
 }
 
+size_t bl_register_body_topic_count(const struct bl_register_body *body) {
+  return body->topic_count;
+}
+
 void bl_register_body_fill(const struct bl_register_body *body,
                            struct bl_namesrv_registration *out_registration) {
   BL_ASSERT(body->done);
@@ -82,7 +88,8 @@ static bl_err parse(struct bl_register_body *body, struct bl_slice json, const c
   return err == BL_OK ? err : bl_why_set(why, err, "%s: %s", what, cause.text);
 }
 
-bl_err bl_register__version(struct bl_register_body *body, struct bl_slice json, struct bl_why *why) {
+bl_err bl_register__version(struct bl_register_body *body, struct bl_slice json,
+                            struct bl_why *why) {
   const struct bl_json *root;
   bl_err err = parse(body, json, "dataVersion", &root, why);
   if (err != BL_OK) return err;
@@ -151,13 +158,15 @@ bl_err bl_register__topic_text(struct bl_register_body *body, struct bl_slice te
   return add_topic(body, &topic, why);
 }
 
-bl_err bl_register__filters(struct bl_register_body *body, struct bl_slice json, struct bl_why *why) {
+bl_err bl_register__filters(struct bl_register_body *body, struct bl_slice json,
+                            struct bl_why *why) {
   const struct bl_json *root;
   bl_err err = parse(body, json, "filterServerList", &root, why);
   if (err != BL_OK) return err;
   if (root->kind != BL_JSON_ARRAY) return BL_OK;
   body->has_filter_servers = true;
-  body->filter_servers = bl_arena_take(&body->keep, root->count * sizeof(*body->filter_servers) + 1);
+  body->filter_servers =
+      bl_arena_take(&body->keep, root->count * sizeof(*body->filter_servers) + 1);
   body->filter_server_count = 0;
   for (const struct bl_json *node = root->child; node != NULL; node = node->next) {
     struct bl_slice text = bl_json_text(node);
@@ -181,7 +190,8 @@ static const int32_t (*keep_ids(struct bl_register_body *body, const struct bl_j
   return (const int32_t(*)[2])ids;
 }
 
-bl_err bl_register__mapping(struct bl_register_body *body, struct bl_slice json, struct bl_why *why) {
+bl_err bl_register__mapping(struct bl_register_body *body, struct bl_slice json,
+                            struct bl_why *why) {
   const struct bl_json *root;
   bl_err err = parse(body, json, "topicQueueMappingInfoMap", &root, why);
   if (err != BL_OK) return err;

@@ -1,4 +1,5 @@
-/* A registration body in its compressed form: a zlib stream of length-prefixed texts, read as it is inflated. */
+/* A registration body in its compressed form: a zlib stream of length-prefixed texts, read as it is
+ * inflated. */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -56,7 +57,8 @@ static bl_err inflate_more(struct bl_register_inflate *in, size_t *cost, struct 
   in->stage_len = sizeof(in->stage) - in->stream.avail_out;
   in->out_bytes += in->stage_len;
   if (in->out_bytes > BL_REGISTER_BODY_BYTES_MAX) {
-    return bl_why_set(why, BL_ERR_FULL, "more than %d bytes when inflated", BL_REGISTER_BODY_BYTES_MAX);
+    return bl_why_set(why, BL_ERR_FULL, "more than %d bytes when inflated",
+                      BL_REGISTER_BODY_BYTES_MAX);
   }
   charge(cost, (in->stage_len + input - in->stream.avail_in) * INFLATE_COST_PER_BYTE + 1);
   return BL_OK;

@@ -11,7 +11,8 @@
 
 #define BL_REGISTER_STAGE_BYTES 16384
 
-/* A place in the JSON text. Objects that hold topics are walked one member at a time, others are passed over. */
+/* A place in the JSON text. Objects that hold topics are walked one member at a time, others are
+ * passed over. */
 enum bl_register_object {
   BL_REGISTER_ROOT,
   BL_REGISTER_WRAPPER,
@@ -67,12 +68,16 @@ struct bl_register_body {
 };
 
 /* One item each, from JSON (key as written) or from TopicConfig's own text. */
-bl_err bl_register__version(struct bl_register_body *body, struct bl_slice json, struct bl_why *why);
-bl_err bl_register__topic_json(struct bl_register_body *body, struct bl_slice key, struct bl_slice json,
+bl_err bl_register__version(struct bl_register_body *body, struct bl_slice json,
+                            struct bl_why *why);
+bl_err bl_register__topic_json(struct bl_register_body *body, struct bl_slice key,
+                               struct bl_slice json, struct bl_why *why);
+bl_err bl_register__topic_text(struct bl_register_body *body, struct bl_slice text,
                                struct bl_why *why);
-bl_err bl_register__topic_text(struct bl_register_body *body, struct bl_slice text, struct bl_why *why);
-bl_err bl_register__filters(struct bl_register_body *body, struct bl_slice json, struct bl_why *why);
-bl_err bl_register__mapping(struct bl_register_body *body, struct bl_slice json, struct bl_why *why);
+bl_err bl_register__filters(struct bl_register_body *body, struct bl_slice json,
+                            struct bl_why *why);
+bl_err bl_register__mapping(struct bl_register_body *body, struct bl_slice json,
+                            struct bl_why *why);
 
 bl_err bl_register__scan_step(struct bl_register_body *body, size_t cost, struct bl_why *why);
 void bl_register__inflate_open(struct bl_register_body *body);

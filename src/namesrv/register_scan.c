@@ -1,4 +1,5 @@
-/* A registration body as JSON: its large maps are read one member at a time, so that it can be done in steps. */
+/* A registration body as JSON: its large maps are read one member at a time, so that it can be done
+ * in steps. */
 #include "namesrv/register_internal.h"
 
 enum {
@@ -45,7 +46,7 @@ static bool ends_bare(char c) {
 
 /* Passes over one key or value. true: at its end, or at the end of the text. */
 static bool skip_item(struct bl_register_scan *scan, size_t *cost) {
-  for (; scan->at < scan->end && *cost > 0; (*cost)--) {
+  for (; scan->at<scan->end && * cost> 0; (*cost)--) {
     if (scan->skip_quote != 0) {
       pass_quoted(scan);
       if (scan->skip_quote == 0 && scan->skip_depth == 0) return true;
@@ -53,7 +54,8 @@ static bool skip_item(struct bl_register_scan *scan, size_t *cost) {
     }
     char c = *scan->at;
     bool first = scan->at == scan->start;
-    if (scan->skip_depth == 0 && ends_bare(c) && !(first && (c == '{' || c == '[' || c == '"' || c == '\''))) {
+    if (scan->skip_depth == 0 && ends_bare(c) &&
+        !(first && (c == '{' || c == '[' || c == '"' || c == '\''))) {
       return true;
     }
     scan->at++;
@@ -118,7 +120,8 @@ static bl_err take_value(struct bl_register_body *body, size_t *cost, struct bl_
 
 static bl_err fail(const struct bl_register_body *body, const char *what, struct bl_why *why) {
   const struct bl_register_scan *scan = &body->scan;
-  return bl_why_set(why, BL_ERR_FORMAT, "%s at byte %zu", scan->at == scan->end ? "the text ends" : what,
+  return bl_why_set(why, BL_ERR_FORMAT, "%s at byte %zu",
+                    scan->at == scan->end ? "the text ends" : what,
                     (size_t)(scan->at - body->bytes.ptr));
 }
 
@@ -173,8 +176,7 @@ static bl_err begin(struct bl_register_body *body, struct bl_why *why) {
 bl_err bl_register__scan_step(struct bl_register_body *body, size_t cost, struct bl_why *why) {
   struct bl_register_scan *scan = &body->scan;
   bl_err err = BL_OK;
-  while (err == BL_OK && !body->done && cost > 0) {
-    cost--;
+  for (; err == BL_OK && !body->done && cost > 0; cost -= cost > 0) {
     switch (scan->state) {
       case STATE_OPEN: err = begin(body, why); break;
       case STATE_KEY_START: err = start_key(body, why); break;

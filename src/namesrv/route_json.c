@@ -201,7 +201,8 @@ static void account(struct bl_namesrv *ns, struct bl_ns_topic *topic) {
   ns->cache_bytes += topic->cached_bytes;
   bl_list_remove(&topic->cache_node);
   bl_list_add_last(&ns->cache, &topic->cache_node);
-  while (ns->cache_bytes > BL_NAMESRV_ROUTE_CACHE_BYTES_MAX && ns->cache.next != &topic->cache_node) {
+  while (ns->cache_bytes > BL_NAMESRV_ROUTE_CACHE_BYTES_MAX &&
+         ns->cache.next != &topic->cache_node) {
     bl_ns_cache_drop(ns, BL_CONTAINER(ns->cache.next, struct bl_ns_topic, cache_node));
   }
 }

@@ -1,4 +1,5 @@
 /* Registration and its opposite. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -25,7 +26,8 @@ static bool is_outdated(const struct bl_namesrv *ns, const struct bl_ns_broker *
   const struct bl_ns_addr *old = bl_ns_broker_addr(broker, r->broker_id);
   if (old == NULL || bl_slice_eq(old->text, r->broker_addr)) return false;
   const struct bl_ns_live *live = bl_ns_live_get(ns, r->cluster, old->text);
-  return live != NULL && live->has_version && live->version.state_version > r->version.state_version;
+  return live != NULL && live->has_version &&
+         live->version.state_version > r->version.state_version;
 }
 
 static bl_err check(const struct bl_namesrv *ns, const struct bl_ns_broker *broker,
@@ -93,7 +95,8 @@ static void put_live(struct bl_namesrv *ns, const struct bl_namesrv_registration
   bl_ns_live_schedule(ns, live);
 }
 
-static bool gives_topics(const struct bl_ns_broker *broker, const struct bl_namesrv_registration *r) {
+static bool gives_topics(const struct bl_ns_broker *broker,
+                         const struct bl_namesrv_registration *r) {
   if (r->broker_id == BL_NAMESRV_MASTER_ID) return true;
   return r->knows_acting_master && broker->addrs[0].id == r->broker_id;
 }
@@ -131,8 +134,7 @@ bl_err bl_namesrv_register_begin(struct bl_namesrv *ns, const struct bl_namesrv_
   work->serial = broker->serial;
   put_address(ns, broker, r);
   struct bl_namesrv_version before;
-  work->changed = work->first ||
-                  !bl_namesrv_version_of(ns, r->cluster, r->broker_addr, &before) ||
+  work->changed = work->first || !bl_namesrv_version_of(ns, r->cluster, r->broker_addr, &before) ||
                   !same_version(&before, &r->version);
   put_live(ns, r);
   work->phase = first_phase(ns, broker, r);
@@ -214,6 +216,28 @@ static bool step_phase(struct bl_namesrv *ns, struct bl_ns_broker *broker,
   }
 }
 
+/* The part of "host:port" from the colon of the port on. */
+static struct bl_slice port_part(struct bl_slice addr) {
+  size_t at = addr.len;
+  while (at > 0 && addr.ptr[at - 1] != ':') at--;
+  return at > 0 ? bl_slice_from(addr, at - 1) : bl_slice_text(NULL);
+}
+
+/* A slave elsewhere reaches a master of this process, and its replication port, under the host that
+ * its connection says. */
+static void name_master(const struct bl_namesrv_registration *r, const struct bl_ns_addr *master,
+                        const struct bl_ns_live *live, struct bl_namesrv_registered *out) {
+  out->master_addr = bl_ns_addr_for(master, r->asker, out->master_room);
+  out->ha_addr = live->ha_addr;
+  struct bl_slice port = port_part(live->ha_addr);
+  if (out->master_addr.ptr != out->master_room || port.ptr == NULL) return;
+  struct bl_slice host = out->master_addr;
+  host.len -= port_part(host).len;
+  int len = snprintf(out->ha_room, sizeof(out->ha_room), "%.*s%.*s", BL_FMT(host), BL_FMT(port));
+  if (len > 0 && (size_t)len < sizeof(out->ha_room))
+    out->ha_addr = bl_slice_of(out->ha_room, (size_t)len);
+}
+
 static void finish(struct bl_namesrv *ns, const struct bl_namesrv_work *work,
                    struct bl_namesrv_registered *out) {
   const struct bl_namesrv_registration *r = work->registration;
@@ -229,10 +253,7 @@ static void finish(struct bl_namesrv *ns, const struct bl_namesrv_work *work,
     const struct bl_ns_addr *master = bl_ns_broker_addr(broker, BL_NAMESRV_MASTER_ID);
     const struct bl_ns_live *its =
         master != NULL ? bl_ns_live_get(ns, r->cluster, master->text) : NULL;
-    if (its != NULL) {
-      out->master_addr = master->text;
-      out->ha_addr = its->ha_addr;
-    }
+    if (its != NULL) name_master(r, master, its, out);
   }
   if (work->min_lower && broker->addrs[0].id == r->broker_id) {
     tell(ns, broker, bl_slice_text(NULL), live->ha_addr);
@@ -255,7 +276,8 @@ bool bl_namesrv_register_step(struct bl_namesrv *ns, struct bl_namesrv_work *wor
   return true;
 }
 
-bl_err bl_namesrv_register(struct bl_namesrv *ns, const struct bl_namesrv_registration *registration,
+bl_err bl_namesrv_register(struct bl_namesrv *ns,
+                           const struct bl_namesrv_registration *registration,
                            struct bl_namesrv_registered *out_registered) {
   struct bl_namesrv_work work;
   bl_err err = bl_namesrv_register_begin(ns, registration, &work);

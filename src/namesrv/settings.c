@@ -1,5 +1,5 @@
-/* The name server's options. Source of names and defaults: apache/rocketmq NamesrvConfig; of the keys that are never
- * set from outside: DefaultRequestProcessor#initConfigBlackList. */
+/* The name server's options. Source of names and defaults: apache/rocketmq NamesrvConfig; of the
+ * keys that are never set from outside: DefaultRequestProcessor#initConfigBlackList. */
 #include "base/properties.h"
 #include "namesrv/internal.h"
 
@@ -31,7 +31,8 @@ static const struct bl_option rows[] = {
      .kind = BL_OPTION_TEXT,
      .offset = AT(kv_config_path),
      .default_text = "",
-     .help = "The file that keeps the values set by updateKvConfig; empty: they are lost at the end.",
+     .help =
+         "The file that keeps the values set by updateKvConfig; empty: they are lost at the end.",
      .flags = BL_OPTION_READ_ONLY},
     {.name = "needWaitForService",
      .kind = BL_OPTION_BOOL,
@@ -65,7 +66,8 @@ static const struct bl_option rows[] = {
      .kind = BL_OPTION_BOOL,
      .offset = AT(support_acting_master),
      .default_text = "false",
-     .help = "Without a master, the slave with the smallest id is shown in its place, for reading."},
+     .help =
+         "Without a master, the slave with the smallest id is shown in its place, for reading."},
     {.name = "waitSecondsForService",
      .kind = BL_OPTION_I32,
      .offset = AT(wait_seconds_for_service),
@@ -85,7 +87,8 @@ static bl_err check_key(void *context, int line, struct bl_slice key, struct bl_
   static const char *const never[] = {"configBlackList", "configStorePath", "kvConfigPath",
                                       "rocketmqHome"};
   bool listed = false;
-  for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) listed |= bl_slice_is(key, never[i]);
+  for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+    listed |= bl_slice_is(key, never[i]);
   const struct bl_namesrv *ns = context;
   struct bl_slice rest = bl_slice_text(ns->settings->config_black_list);
   while (rest.len > 0) listed |= bl_slice_eq(bl_slice_cut(&rest, ';'), key);
@@ -101,7 +104,7 @@ static void pass_over(void *context, int line, struct bl_slice name, const struc
 }
 
 bl_err bl_namesrv_update_config(struct bl_namesrv *ns, struct bl_slice text, struct bl_why *why) {
-  bl_err err = bl_properties_parse(text, check_key, ns, why);
+  bl_err err = bl_javaprops_parse(text, check_key, ns, why);
   if (err != BL_OK) return err;
   err = bl_options_set_properties(&bl_namesrv_options, ns->settings, text, BL_OPTION_RUNNING,
                                   pass_over, NULL, why);

@@ -69,7 +69,8 @@ static void free_topic(struct bl_namesrv *ns, struct bl_ns_topic *topic) {
   free(topic);
 }
 
-/* The last of the broker's entries moves into the hole, so a walk from the end down to 0 meets each one once. */
+/* The last of the broker's entries moves into the hole, so a walk from the end down to 0 meets each
+ * one once. */
 static void leave_broker(struct bl_ns_entry *entry) {
   struct bl_ns_broker *broker = entry->broker;
   struct bl_ns_entry *last = broker->entries[--broker->entry_count];
@@ -99,7 +100,8 @@ void bl_ns_entry_drop(struct bl_namesrv *ns, struct bl_ns_entry *entry) {
   free_topic(ns, topic);
 }
 
-static bool same_mapping(const struct bl_ns_mapping *mapping, const struct bl_namesrv_mapping *info) {
+static bool same_mapping(const struct bl_ns_mapping *mapping,
+                         const struct bl_namesrv_mapping *info) {
   return mapping->total_queues == info->total_queues && mapping->epoch == info->epoch &&
          mapping->dirty == info->dirty && mapping->id_count == info->id_count &&
          bl_slice_eq(mapping->scope, info->scope) &&
@@ -185,7 +187,8 @@ void bl_namesrv_delete_topic(struct bl_namesrv *ns, struct bl_slice topic_name,
   if (topic == NULL || (cluster_name.len > 0 && cluster == NULL)) return;
   for (size_t i = topic->entry_count; i > 0; i--) {
     struct bl_ns_entry *entry = topic->entries[i - 1];
-    bool in = cluster == NULL || bl_map_get(&cluster->brokers, entry->broker->name) == entry->broker;
+    bool in =
+        cluster == NULL || bl_map_get(&cluster->brokers, entry->broker->name) == entry->broker;
     bool last = topic->entry_count == 1;
     if (in) bl_ns_entry_drop(ns, entry);
     if (in && last) return;

@@ -151,18 +151,19 @@ static bl_err real_size(struct bl_disk *disk, int file, int64_t *out_bytes) {
   return BL_OK;
 }
 
-static bl_err real_next_data(struct bl_disk *disk, int file, int64_t offset, int64_t *out_offset) {
-  (void)disk;
-  off_t at = lseek(file, (off_t)offset, SEEK_DATA);
-  if (at >= 0) {
-    *out_offset = at;
-    return BL_OK;
-  }
-  if (errno == EINVAL || errno == EOPNOTSUPP) {
-    *out_offset = offset; /* a file system that cannot tell */
-    return BL_OK;
-  }
-  return errno == ENXIO ? real_size(disk, file, out_offset) : err_of(errno);
+static bl_err real_next_data(struct bl_disk *disk, int file, int64_t offset, int64_t *out_from,
+                             int64_t *out_to) {
+  int64_t size = 0;
+  bl_err err = real_size(disk, file, &size);
+  if (err != BL_OK) return err;
+  off_t from = lseek(file, (off_t)offset, SEEK_DATA);
+  if (from < 0 && errno == ENXIO) from = size;
+  if (from < 0 && (errno == EINVAL || errno == EOPNOTSUPP)) from = offset; /* it cannot tell */
+  if (from < 0) return err_of(errno);
+  off_t to = from < size ? lseek(file, from, SEEK_HOLE) : size;
+  *out_from = from < size ? from : size;
+  *out_to = to > from ? to : size;
+  return BL_OK;
 }
 
 static bl_err real_truncate(struct bl_disk *disk, int file, int64_t bytes) {

@@ -45,9 +45,11 @@ struct bl_disk_ops {
   bl_err (*start_writeback)(struct bl_disk *disk, int file, int64_t offset, int64_t len);
   bl_err (*allocate)(struct bl_disk *disk, int file,
                      int64_t bytes); /* space is there, reads zero */
-  /* FILLS the first offset >= `offset` whose bytes may be other than zero (holes and allocated but never
-   * written space are skipped); the file's size when there is none. */
-  bl_err (*next_data)(struct bl_disk *disk, int file, int64_t offset, int64_t *out_offset);
+  /* FILLS the first range at or behind `offset` that may hold other bytes than zero: holes and space that was
+   * allocated but never written are skipped. Empty at the file's end when there is none. Reading a file can
+   * make the system forget what was never written: ask for all ranges first. */
+  bl_err (*next_data)(struct bl_disk *disk, int file, int64_t offset, int64_t *out_from,
+                      int64_t *out_to);
   bl_err (*truncate)(struct bl_disk *disk, int file, int64_t bytes);
   bl_err (*size)(struct bl_disk *disk, int file, int64_t *out_bytes);
   bl_err (*stat)(struct bl_disk *disk, const char *path, struct bl_disk_stat *out_stat);

@@ -85,11 +85,13 @@ static void bytes_come_back(struct bl_disk *disk, struct place *place) {
   assert_int_equal(got, 6);
   assert_int_equal(disk->ops->read_cached(disk, file, back, 16, 4090, &got), BL_OK);
   assert_int_equal(got, 6);
-  int64_t at = 0;
-  assert_int_equal(disk->ops->next_data(disk, file, 0, &at), BL_OK);
-  assert_true(at <= 1000);
-  assert_int_equal(disk->ops->next_data(disk, file, 4096, &at), BL_OK);
-  assert_int_equal(at, 4096);
+  int64_t from = 0;
+  int64_t to = 0;
+  assert_int_equal(disk->ops->next_data(disk, file, 0, &from, &to), BL_OK);
+  assert_true(from <= 1000 && to >= 1005);
+  assert_int_equal(disk->ops->next_data(disk, file, 4096, &from, &to), BL_OK);
+  assert_int_equal(from, 4096);
+  assert_int_equal(to, 4096);
   assert_int_equal(disk->ops->sync(disk, file), BL_OK);
   assert_int_equal(disk->ops->truncate(disk, file, 1002), BL_OK);
   assert_int_equal(disk->ops->truncate(disk, file, 1010), BL_OK);

@@ -63,3 +63,9 @@ void bl_process_write_stderr(const char *text, uint64_t len) {
     len -= (uint64_t)put;
   }
 }
+
+int64_t bl_process_memory_bytes(void) {
+  int64_t pages = sysconf(_SC_PHYS_PAGES);
+  int64_t page_bytes = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page_bytes > 0 ? pages * page_bytes : INT64_MAX;
+}

@@ -22,8 +22,10 @@ static bl_err wait_for(int fd, short events, int wait_ms) {
   int count = poll(&ready, 1, wait_ms);
   if (count < 0) return errno == EINTR ? BL_ERR_TIMEOUT : BL_ERR_IO;
   if (count == 0) return BL_ERR_TIMEOUT;
-  /* An error shows in the read or write that follows; a pipe without a reader has no room to become free. */
-  return (ready.revents & (events | POLLHUP)) == 0 && (ready.revents & POLLERR) != 0 ? BL_ERR_CLOSED : BL_OK;
+  /* An error shows in the read or write that follows; a pipe without a reader has no room to become
+   * free. */
+  return (ready.revents & (events | POLLHUP)) == 0 && (ready.revents & POLLERR) != 0 ? BL_ERR_CLOSED
+                                                                                     : BL_OK;
 }
 
 bl_err bl_stdio_read(char *to, size_t len, int wait_ms, size_t *out_len) {
@@ -50,9 +52,12 @@ bl_err bl_stdio_write(const char *from, size_t len, int wait_ms, size_t *out_len
     err = wait_for(STDOUT_FILENO, POLLOUT, wait_ms);
     if (err != BL_OK) break;
     ssize_t put = write(STDOUT_FILENO, from + done, len - done < step ? len - done : step);
-    if (put >= 0) done += (size_t)put;
-    else if (errno == EPIPE) err = BL_ERR_CLOSED;
-    else if (errno != EINTR && errno != EAGAIN) err = BL_ERR_IO;
+    if (put >= 0)
+      done += (size_t)put;
+    else if (errno == EPIPE)
+      err = BL_ERR_CLOSED;
+    else if (errno != EINTR && errno != EAGAIN)
+      err = BL_ERR_IO;
   }
   *out_len = done;
   return err;

@@ -63,8 +63,8 @@ static void a_failed_sync_is_never_followed_by_belief(void **state) {
   assert_true(st.notes > 0);
   assert_non_null(strstr(st.note, "store."));
   st_close(&st);
-  /* What the kernel holds reads well but is not on the disk: opening must write it again before it is
-   * believed, else the power loss that follows takes messages that consumers were shown. */
+  /* What the kernel holds reads well but is not on the disk: opening must write it again before it
+   * is believed, else the power loss that follows takes messages that consumers were shown. */
   st_open(&st);
   int64_t count = st_check_prefix(&st, 5);
   st_power_loss(&st, 1);

@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/bytes.h"
 #include "store/store_testlib.h"
 
 static void what_was_appended_is_read_back(void **state) {
@@ -183,6 +185,42 @@ static void the_last_record_leaves_room_for_the_blank_one(void **state) {
   st_kill(&st);
   st_open(&st);
   assert_int_equal(st_check_prefix(&st, count), count);
+  st_fini(&st);
+}
+
+static void nothing_lies_behind_the_blank_record(void **state) {
+  (void)state;
+  struct st st;
+  st_init(&st);
+  st.settings.segment_bytes = 32768;
+  st_open(&st);
+  for (int i = 0; i < 100; i++) st_send(&st, 2000 + (uint32_t)(i * 137 % 1000));
+  st_settle(&st);
+  int64_t ends = 0;
+  for (int64_t i = 1; i < 100; i++) {
+    int64_t next = st.toy.at[i] - 1;
+    if (next % 32768 != 0) continue;
+    char bytes[4096];
+    int64_t begin = st.toy.at[i - 1] - 1;
+    uint32_t len = 0;
+    assert_int_equal(bl_store_read_blocking(st.store, begin, 4, bytes), BL_OK);
+    len = bl_load_u32(bytes);
+    uint32_t rest = (uint32_t)(next - begin - len);
+    assert_in_range(rest, 8, sizeof(bytes));
+    char path[100];
+    snprintf(path, sizeof(path), ST_DIR "/commitlog/%020lld", (long long)(next - 32768));
+    int file = -1;
+    size_t got = 0;
+    assert_int_equal(st.disk->ops->open(st.disk, path, BL_OPEN_READ, &file, NULL), BL_OK);
+    assert_int_equal(st.disk->ops->read(st.disk, file, bytes, rest, 32768 - rest, &got), BL_OK);
+    st.disk->ops->close(st.disk, file);
+    assert_int_equal(got, rest);
+    assert_int_equal(bl_load_u32(bytes), rest);
+    assert_int_equal(bl_load_u32(bytes + 4), BL_RECORD_MAGIC_BLANK);
+    for (uint32_t k = 8; k < rest; k++) assert_int_equal(bytes[k], 0);
+    ends++;
+  }
+  assert_true(ends >= 5);
   st_fini(&st);
 }
 
@@ -394,6 +432,7 @@ int main(void) {
       cmocka_unit_test(a_turn_writes_once),
       cmocka_unit_test(files_and_ring_go_round),
       cmocka_unit_test(the_last_record_leaves_room_for_the_blank_one),
+      cmocka_unit_test(nothing_lies_behind_the_blank_record),
       cmocka_unit_test(a_record_longer_than_can_be_held_is_refused),
       cmocka_unit_test(a_full_ring_asks_to_wait),
       cmocka_unit_test(lent_bytes_stay_until_the_end_of_the_turn),

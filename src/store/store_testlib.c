@@ -12,8 +12,6 @@
 
 #include "base/bytes.h"
 
-#define SNAPSHOT ST_DIR "/bolide/toy.snapshot"
-
 struct st_waiter {
   struct bl_store_waiter waiter;
   struct st *st;
@@ -22,6 +20,12 @@ struct st_waiter {
 static void toy_forget(struct st_toy *toy) {
   memset(toy->at, 0, sizeof(toy->at));
   toy->last_offset = -1;
+}
+
+static const char *snapshot_path(const struct st_toy *toy) {
+  static char path[300];
+  snprintf(path, sizeof(path), "%s/bolide/toy.snapshot", toy->dir);
+  return path;
 }
 
 static struct st_toy *toy_of(struct bl_follower *follower) {
@@ -37,7 +41,7 @@ static bl_err toy_load(struct bl_follower *follower, int64_t *out_covered_offset
   struct bl_arena arena;
   bl_arena_init(&arena);
   struct bl_slice bytes;
-  if (bl_disk_read_file(toy->disk, SNAPSHOT, 1 << 20, &arena, &bytes) == BL_OK) {
+  if (bl_disk_read_file(toy->disk, snapshot_path(toy), 1 << 20, &arena, &bytes) == BL_OK) {
     assert_int_equal(bytes.len, 8 + sizeof(toy->at));
     *out_covered_offset = (int64_t)bl_load_u64(bytes.ptr);
     memcpy(toy->at, bytes.ptr + 8, sizeof(toy->at));
@@ -65,7 +69,7 @@ static bool toy_snapshot_step(struct bl_follower *follower, struct bl_snapshot *
   struct st_toy *toy = toy_of(follower);
   if (!snapshot->started) toy->step = 0;
   if (++toy->step < toy->steps) return true;
-  struct bl_snapshot_file *file = bl_snapshot_add(snapshot, SNAPSHOT, true);
+  struct bl_snapshot_file *file = bl_snapshot_add(snapshot, snapshot_path(toy), true);
   bl_buf_put_u64(&file->bytes, (uint64_t)snapshot->covered_offset);
   bl_buf_put(&file->bytes, toy->at, sizeof(toy->at));
   return false;
@@ -113,7 +117,6 @@ void st_init(struct st *st) {
   st->flush = bl_worker_new_inline();
   st->pool = bl_worker_new_inline();
   st->toy.follower.ops = &toy_ops;
-  st->toy.disk = st->disk;
   st->toy.steps = 1;
   st->followers[0] = &st->toy.follower;
   st->settings = (struct bl_store_settings){
@@ -140,6 +143,8 @@ void st_fini(struct st *st) {
 }
 
 bl_err st_try_open(struct st *st, struct bl_why *why) {
+  st->toy.disk = st->disk;
+  st->toy.dir = st->settings.dir;
   bl_err err = bl_store_open(&st->settings, st->disk, &st->clock.clock, &st->timers, st->flush,
                              st->pool, st->followers, 1, &st->store, why);
   if (err != BL_OK) st->store = NULL;

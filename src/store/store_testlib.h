@@ -13,6 +13,7 @@
 struct st_toy {
   struct bl_follower follower;
   struct bl_disk *disk;
+  const char *dir;
   int64_t at[ST_MESSAGES_MAX]; /* log offset + 1 of the message of that number; 0: not seen */
   int64_t last_offset;         /* log offset of the newest */
   int64_t shown;               /* calls of on_record since it was made */

@@ -165,7 +165,8 @@ def test_separate_processes(_):
                          "%s ready (%s)" % (args[0], p.stderr()[-300:]))
         return p
 
-    ns = start("namesrv", "--namesrv-port", ns_port, "--store", os.path.join(work, "ns"))
+    ns = start("namesrv", "--namesrv-port", ns_port, "--set",
+               "kvConfigPath=" + os.path.join(work, "kv.json"))
     broker = start("broker", "-c", conf)
     with api.NameServer("127.0.0.1:%d" % ns_port) as n:
         procs.wait_until(lambda: "apart" in addresses(n, "TBW102"), 10, "the broker registers")
@@ -179,7 +180,8 @@ def test_separate_processes(_):
     time.sleep(0.5)
     with api.Broker("127.0.0.1:%d" % port) as b:  # works without a name server
         api.check(b.send("Alone", b"x").frame)
-    ns = start("namesrv", "--namesrv-port", ns_port, "--store", os.path.join(work, "ns"))
+    ns = start("namesrv", "--namesrv-port", ns_port, "--set",
+               "kvConfigPath=" + os.path.join(work, "kv.json"))
     with api.NameServer("127.0.0.1:%d" % ns_port) as n:
         procs.wait_until(lambda: "apart" in addresses(n, "TBW102"), 35, "registered at the new one")
     broker.close()

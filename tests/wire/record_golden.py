@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Record tests/wire/golden from the Java server and the official Java client.
 
-    tests/wire/record_golden.py [exchanges] [records] [client] [mqadmin] [registration]
+    tests/wire/record_golden.py [records] [client] [mqadmin] [registration] [exchanges]
 
 Needs the peer scripts (see bolide_test.procs.peers_path) and takes about three minutes. Run it when
-the version of the Java server changes, and read the differences.
+the version of the Java server changes, and read the differences. COMMANDS="topicList brokerStatus"
+records just those commands of mqadmin.
 """
 
 import glob
@@ -236,7 +237,10 @@ def record_mqadmin(java):
     with api.Broker(java.broker) as b:
         offset = record.decode_offset_msg_id(b.send("AdminTopic", b"by id").msg_id)[2]
     message_id = record.offset_msg_id("127.0.0.1", broker.port, offset)
+    only = os.environ.get("COMMANDS", "").split()
     for command, args in exchanges.MQADMIN:
+        if only and command not in only:
+            continue
         args = [a.replace("BROKER", broker.address).replace("MSGID", message_id) for a in args]
         done = subprocess.run([os.path.join(java.scripts, "mqadmin"), command, "-n", ns.address,
                                *args], env=java.env, timeout=120, cwd=procs.temp_dir(), stdout=subprocess.PIPE,
@@ -256,7 +260,7 @@ def record_mqadmin(java):
 
 
 def main():
-    parts = sys.argv[1:] or ["exchanges", "records", "client", "mqadmin", "registration"]
+    parts = sys.argv[1:] or ["records", "client", "mqadmin", "registration", "exchanges"]
     java = procs.JavaServer()
     procs.wait_serving(java)
     for part in parts:

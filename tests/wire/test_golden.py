@@ -16,7 +16,13 @@ DIFFERENT = {
     "broker-310-delay": "delayed messages are not part of this version",
     "broker-310-half": "transactions are not part of this version",
     "broker-11-sql": "SQL92 is on by default",
+    "namesrv-105-same-zone": "Java answers in the old dialect as soon as zones are asked for",
 }
+
+# answers whose body must say the same, not only be built alike
+SAME_BODY = ("namesrv-103", "namesrv-105", "namesrv-219", "namesrv-224", "namesrv-322",
+             "namesrv-901", "broker-202", "broker-203", "broker-204", "broker-208", "broker-300",
+             "broker-307", "broker-351", "broker-352", "broker-38")
 
 
 def setup():
@@ -44,8 +50,9 @@ class Comparison:
         if "response" not in lines:
             return False, name, "an answer, where Java closes the connection: %r" % got
         want = golden.frame(lines["response"])
-        found = golden.compare(got, want, values=options.get("values", True),
-                               body_bytes=options.get("body_bytes", False))
+        found = golden.compare(got, want, values=options.get("values", True))
+        if name.startswith(SAME_BODY) and got.body and want.body and not found:
+            found = golden.compare_values(got.body, want.body)
         return not found, name, "\n".join(found[:20])
 
 

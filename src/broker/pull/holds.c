@@ -187,7 +187,7 @@ bool bl_holds_turn(struct bl_broker *broker) {
   struct bl_holds *holds = &broker->holds;
   if (bl_list_empty(&holds->ready)) return false;
   for (int i = 0; i < WAKES_PER_TURN && !bl_list_empty(&holds->ready); i++) {
-    answer(BL_CONTAINER(holds->ready.next, struct bl_hold, node), &broker->turn_arena);
+    answer(BL_CONTAINER(holds->ready.next, struct bl_hold, node), bl_broker_arena(broker));
   }
   return !bl_list_empty(&holds->ready);
 }

@@ -12,10 +12,13 @@
 
 void bl_sends_init(struct bl_sends *sends) {
   memset(sends, 0, sizeof(*sends));
+  bl_list_init(&sends->spare_waits);
   bl_buf_init(&sends->properties, BL_RECORD_PROPERTIES_BYTES_MAX - BL_RECORD_CRC_BYTES - 1);
 }
 
 void bl_sends_fini(struct bl_sends *sends) {
+  struct bl_list *node;
+  while ((node = bl_list_take_first(&sends->spare_waits)) != NULL) free(node);
   bl_buf_fini(&sends->properties);
   free(sends->log_offsets);
 }

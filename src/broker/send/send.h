@@ -47,10 +47,16 @@ struct bl_sent {
   char uniq_key[BL_SEND_KEY_BYTES_MAX]; /* NUL terminated; empty for a batch */
 };
 
+/* Sends that wait for room in the log at most. */
+#define BL_SEND_ROOM_WAITS_MAX 4096
+
 struct bl_sends {
   struct bl_buf properties; /* of the record being made */
   int64_t *log_offsets;
   int32_t log_offsets_cap;
+  struct bl_list spare_waits;   /* what the request layer answered with, for its next: heap blocks that begin with
+                                 * their node; freed by bl_sends_fini */
+  int32_t waiting_for_room;
 };
 
 void bl_sends_init(struct bl_sends *sends);

@@ -236,14 +236,18 @@ static bl_err fake_allocate(struct bl_disk *disk, int file, int64_t bytes) {
   return leave(fake, err);
 }
 
-static bl_err fake_next_data(struct bl_disk *disk, int file, int64_t offset, int64_t *out_offset) {
+static bl_err fake_next_data(struct bl_disk *disk, int file, int64_t offset, int64_t *out_from,
+                             int64_t *out_to) {
   struct bl_disk_fake *fake = fake_of(disk);
   (void)path_of(fake, file);
   pthread_mutex_lock(&fake->mutex);
   if (fake->off) return leave(fake, BL_ERR_IO);
   const struct fake_inode *inode = fake->files[file].inode;
   while (offset < inode->size && inode->now[offset] == 0) offset++;
-  *out_offset = offset < inode->size ? offset : inode->size;
+  *out_from = offset < inode->size ? offset : inode->size;
+  /* As far as the sector goes: what follows is asked for again. */
+  int64_t to = (offset / SECTOR + 1) * SECTOR;
+  *out_to = to < inode->size ? to : inode->size;
   return leave(fake, BL_OK);
 }
 

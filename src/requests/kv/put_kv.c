@@ -8,7 +8,8 @@ static enum bl_outcome handle(struct bl_call *call) {
     return bl_call_fail(call, BL_ERR_SYSTEM, "namespace or key is null");
   }
   struct bl_namesrv_kv_wait *wait = bl_kv_wait_new(call);
-  bl_err err = bl_namesrv_kv_put(call->server, header->namespace_name, header->key, header->value, wait);
+  bl_err err =
+      bl_namesrv_kv_put(call->server, header->namespace_name, header->key, header->value, wait);
   if (err == BL_OK) return BL_PARKED;
   bl_kv_wait_free(wait);
   return bl_call_fail(call, err, "the name server keeps at most %d bytes of keys and values",

@@ -8,7 +8,8 @@
 
 /* BORROWS the connection. */
 static inline struct bl_namesrv_asker bl_asker_of(const struct bl_call *call) {
-  return (struct bl_namesrv_asker){.local = bl_conn_local(call->conn), .peer = bl_conn_peer(call->conn)};
+  return (struct bl_namesrv_asker){.local = bl_conn_local(call->conn),
+                                   .peer = bl_conn_peer(call->conn)};
 }
 
 /* A copy for calls that take several turns, in which the connection may close. */

@@ -20,7 +20,8 @@ static enum bl_outcome handle(struct bl_call *call) {
     progress = &first;
   }
   struct bl_namesrv_asker asker = bl_asker_of_copy(&progress->asker);
-  if (bl_namesrv_cluster_step(call->server, &asker, &progress->walk, BROKERS_PER_STEP, call->body)) {
+  if (bl_namesrv_cluster_step(call->server, &asker, &progress->walk, BROKERS_PER_STEP,
+                              call->body)) {
     free(call->progress);
     call->progress = NULL;
     return bl_call_ok_body(call);

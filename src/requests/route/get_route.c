@@ -20,10 +20,11 @@ static enum bl_outcome handle(struct bl_call *call) {
       zoned ? header->zone_name : bl_slice_text(NULL));
   if (body.ptr == NULL) {
     struct bl_slice topic = header->topic.ptr != NULL ? header->topic : BL_SLICE("null");
-    return bl_call_fail(call, BL_ERR_NO_TOPIC,
-                        "No topic route info in name server for the topic: %.*s\n"
-                        "See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.",
-                        BL_FMT(topic));
+    return bl_call_fail(
+        call, BL_ERR_NO_TOPIC,
+        "No topic route info in name server for the topic: %.*s\n"
+        "See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.",
+        BL_FMT(topic));
   }
   struct bl_reply reply = {.body = &body, .body_count = 1};
   bl_call_reply(call, &reply);

@@ -1,7 +1,8 @@
 /* The key index: which log records carry a key (KEYS, UNIQ_KEY). A follower of the log.
  *
- * Sorted immutable runs of (64-bit hash of topic + '#' + key, log offset) in bolide/keys/, merged in the background on
- * the pool; the newest entries in memory. Hash hits are candidates: the reader of the record decides.
+ * Sorted immutable runs of (64-bit hash of topic + '#' + key, log offset) in bolide/keys/, merged
+ * in the background on the pool; the newest entries in memory. Hash hits are candidates: the reader
+ * of the record decides.
  *
  * Thread: core; the pool writes and merges runs. */
 #ifndef BOLIDE_STORE_KEYS_KEYS_H
@@ -19,11 +20,13 @@ struct bl_keys;
 
 /* RETURNS OWNED. BORROWS all. dir: the store directory. */
 struct bl_keys *bl_keys_new(const char *dir, struct bl_disk *disk, struct bl_worker *pool);
+/* Before the pool: waits for its own jobs on it. Accepts NULL. */
 void bl_keys_free(struct bl_keys *keys);
 struct bl_follower *bl_keys_follower(struct bl_keys *keys);
 
-/* A search runs on the pool (runs may be cold). HOLDS the request until done; texts are copied at once.
- * FILLS log offsets, newest first, at most `max` (<= 256); those of the memory part included. */
+/* A search runs on the pool (runs may be cold). HOLDS the request until done; texts are copied at
+ * once. FILLS log offsets, newest first, at most `max` (<= 256); those of the memory part included.
+ */
 struct bl_keys_search {
   struct bl_job job;
   struct bl_keys *keys;
@@ -35,7 +38,7 @@ struct bl_keys_search {
   void (*done)(struct bl_keys_search *search);
   void *internal;
 };
-void bl_keys_find(struct bl_keys *keys, struct bl_keys_search *search, struct bl_slice topic, struct bl_slice key,
-                  uint32_t max, void (*done)(struct bl_keys_search *search));
+void bl_keys_find(struct bl_keys *keys, struct bl_keys_search *search, struct bl_slice topic,
+                  struct bl_slice key, uint32_t max, void (*done)(struct bl_keys_search *search));
 
 #endif

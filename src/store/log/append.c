@@ -8,7 +8,8 @@
 #include "store/log/log.h"
 
 int64_t bl_log_record_max(const struct bl_log *log) {
-  /* A quarter of the ring, so that a record and the rest of a segment always fit in the unwritten half. */
+  /* A quarter of the ring, so that a record and the rest of a segment always fit in the unwritten
+   * half. */
   int64_t most = log->ring.bytes / 4;
   if (most > log->segments.segment_bytes) most = log->segments.segment_bytes;
   if (most > BL_LOG_RECORD_BYTES_MAX) most = BL_LOG_RECORD_BYTES_MAX;
@@ -53,8 +54,8 @@ static void roll(struct bl_log *log) {
   enter_segment(log, log->appended);
 }
 
-/* The next file is made durable, name and size, before it is used. The first one of a run is made without
- * (opening is fast) and becomes so with the first sync; until then it has no successor. */
+/* The next file is made durable, name and size, before it is used. The first one of a run is made
+ * without (opening is fast) and becomes so with the first sync; until then it has no successor. */
 static void want_next(struct bl_log *log) {
   if (log->flush.names_durable) {
     bl_segments_prepare(&log->segments);

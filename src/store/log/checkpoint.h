@@ -1,10 +1,11 @@
-/* <dir>/bolide/log.checkpoint: up to where the log was durable, rewritten each second while it moves. Two
- * slots, written in turn, so that a torn write leaves the other. It is not synced (an older one is true as
- * well), only at close.
+/* <dir>/bolide/log.checkpoint: up to where the log was durable, rewritten each second while it
+ * moves. Two slots, written in turn, so that a torn write leaves the other. It is not synced (an
+ * older one is true as well), only at close.
  *
- * Slot, big-endian, at 0 and 4096: magic 8, version 4, zero 4, sequence 8, flushed 8, last store ms 8, tail bytes 4,
- * tail CRC 4, CRC of all before 4. The tail is the log's last bytes before `flushed`, at most 4096 of the
- * same file: a log that was cut and written anew by somebody else is recognised by it.
+ * Slot, big-endian, at 0 and 4096: magic 8, version 4, zero 4, sequence 8, flushed 8, last store ms
+ * 8, tail bytes 4, tail CRC 4, CRC of all before 4. The tail is the log's last bytes before
+ * `flushed`, at most 4096 of the same file: a log that was cut and written anew by somebody else is
+ * recognised by it.
  *
  * Thread: core; the job writes. */
 #ifndef BOLIDE_STORE_LOG_CHECKPOINT_H

@@ -1,6 +1,6 @@
-/* Makes the log durable: one write a turn by the core, or by the flush worker when writes are slow; one sync
- * at a time, which covers everything written when it starts, so that whoever comes meanwhile rides the
- * next one (group commit without timers). */
+/* Makes the log durable: one write a turn by the core, or by the flush worker when writes are slow;
+ * one sync at a time, which covers everything written when it starts, so that whoever comes
+ * meanwhile rides the next one (group commit without timers). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "store/log/log.h"
 
 #define SLOW_WRITE_NS 1000000
+#define WRITEBACK_BYTES ((int64_t)8 << 20)
 
 void bl_log_fail(struct bl_log *log, const char *what, bl_err err) {
   if (log->failed) return;
@@ -21,7 +22,8 @@ void bl_log_fail(struct bl_log *log, const char *what, bl_err err) {
   bl_log_note(log, "store.failed %s", log->failure.text);
 }
 
-/* FILLS the pieces of [written, appended), as many as there is room for. RETURNS the offset they reach. */
+/* FILLS the pieces of [written, appended), as many as there is room for. RETURNS the offset they
+ * reach. */
 static int64_t cut_pieces(struct bl_log *log) {
   struct bl_flush *flush = &log->flush;
   flush->piece_count = 0;
@@ -95,9 +97,8 @@ static void write_turn(struct bl_log *log) {
   }
 }
 
-/* The folders that hold the first files must be on disk before a record in them counts as durable. A
- * parent that may not be read was there before us. */
-static bl_err sync_names(struct bl_log *log) {
+/* A parent that may not be read was there before us. */
+bl_err bl_log_sync_names(const struct bl_log *log) {
   struct bl_disk *disk = log->disk;
   char path[BL_STORE_PATH_BYTES_MAX];
   snprintf(path, sizeof(path), "%s/commitlog", log->settings.dir);
@@ -116,7 +117,7 @@ static void run_sync(struct bl_job *job) {
   struct bl_log *log = BL_CONTAINER(job, struct bl_log, flush.sync_job);
   struct bl_flush *flush = &log->flush;
   int64_t before_ns = bl_clock_mono_ns(log->clock);
-  flush->sync_err = flush->names_durable ? BL_OK : sync_names(log);
+  flush->sync_err = flush->names_durable ? BL_OK : bl_log_sync_names(log);
   for (int i = 0; i < flush->sync_count && flush->sync_err == BL_OK; i++)
     flush->sync_err = log->disk->ops->sync(log->disk, flush->sync_files[i]);
   flush->sync_ns = bl_clock_mono_ns(log->clock) - before_ns;
@@ -157,6 +158,36 @@ static void start_sync(struct bl_log *log) {
   bl_worker_submit(log->flush_worker, &flush->sync_job);
 }
 
+static void run_start(struct bl_job *job) {
+  const struct bl_log *log = BL_CONTAINER(job, struct bl_log, flush.start_job);
+  const struct bl_flush *flush = &log->flush;
+  /* An error here comes again from the sync, which is what counts. */
+  (void)log->disk->ops->start_writeback(log->disk, flush->start_file,
+                                        flush->start_from - flush->start_first,
+                                        flush->start_to - flush->start_from);
+}
+
+static void done_start(struct bl_job *job) {
+  struct bl_log *log = BL_CONTAINER(job, struct bl_log, flush.start_job);
+  log->flush.starting = false;
+}
+
+static void start_writeback(struct bl_log *log) {
+  struct bl_flush *flush = &log->flush;
+  if (flush->starting) return;
+  if (flush->start_to < log->flushed) flush->start_to = log->flushed;
+  if (log->written - flush->start_to < WRITEBACK_BYTES) return;
+  const struct bl_segment *segment = bl_segments_find(&log->segments, flush->start_to);
+  BL_ASSERT(segment != NULL);
+  int64_t segment_end = segment->first_offset + log->segments.segment_bytes;
+  flush->start_from = flush->start_to;
+  flush->start_to = log->written < segment_end ? log->written : segment_end;
+  flush->start_first = segment->first_offset;
+  flush->start_file = segment->file;
+  flush->starting = true;
+  bl_worker_submit(log->flush_worker, &flush->start_job);
+}
+
 static bool wants_sync(struct bl_log *log) {
   if (log->written == log->flushed || log->flush.syncing || log->failed) return false;
   if (log->settings.flush_mode == BL_FLUSH_SYNC || log->closing || log->flush.due) return true;
@@ -170,7 +201,11 @@ static bool wants_sync(struct bl_log *log) {
 
 void bl_log_flush_turn(struct bl_log *log) {
   write_turn(log);
-  if (wants_sync(log)) start_sync(log);
+  if (wants_sync(log)) {
+    start_sync(log);
+  } else if (log->settings.flush_mode == BL_FLUSH_ASYNC && !log->failed) {
+    start_writeback(log);
+  }
 }
 
 static void fire_flush(struct bl_timer *timer, int64_t now_ms) {
@@ -183,6 +218,7 @@ void bl_log_flush_init(struct bl_log *log) {
   log->flush = (struct bl_flush){
       .write_job = {.run = run_write, .done = done_write},
       .sync_job = {.run = run_sync, .done = done_sync},
+      .start_job = {.run = run_start, .done = done_start},
       .timer = {.fire = fire_flush},
   };
 }

@@ -1,8 +1,9 @@
-/* The commit log: segments, ring, marks, the flush. Inside of src/store; store.h is what others see.
+/* The commit log: segments, ring, marks, the flush. Inside of src/store; store.h is what others
+ * see.
  *
- * Offsets grow: flushed <= written <= appended. The right to write [written, appended) is the core's, except
- * while flush.writing: then the flush worker's.
- * Thread: core; jobs work on their own fields, the ring's unwritten bytes and open files. */
+ * Offsets grow: flushed <= written <= appended. The right to write [written, appended) is the
+ * core's, except while flush.writing: then the flush worker's. Thread: core; jobs work on their own
+ * fields, the ring's unwritten bytes and open files. */
 #ifndef BOLIDE_STORE_LOG_LOG_H
 #define BOLIDE_STORE_LOG_LOG_H
 
@@ -47,6 +48,13 @@ struct bl_flush {
   int64_t sync_ns;
   bl_err sync_err;
   struct bl_timer timer; /* ASYNC_FLUSH */
+  /* ASYNC_FLUSH: the kernel is told to begin writing early, so that a sync finds little to do. */
+  bool starting;
+  struct bl_job start_job;
+  int start_file;
+  int64_t start_from; /* log offsets */
+  int64_t start_to;
+  int64_t start_first;
 };
 
 /* Damaged bytes, never served: [from, to). */
@@ -84,7 +92,8 @@ BL_MUST_CHECK bl_err bl_log_can_append(const struct bl_log *log, int64_t bytes);
 BL_MUST_CHECK bl_err bl_log_append(struct bl_log *log, struct bl_record *record);
 /* After recovery: the end of the log is `offset`, all of it durable. */
 void bl_log_start_at(struct bl_log *log, int64_t offset);
-/* FILLS `to` from the ring or a file (wait: also when it must be read from the disk). No check of marks. */
+/* FILLS `to` from the ring or a file (wait: also when it must be read from the disk). No check of
+ * marks. */
 BL_MUST_CHECK bl_err bl_log_read(const struct bl_log *log, int64_t offset, uint32_t len, void *to,
                                  bool wait);
 
@@ -92,6 +101,9 @@ BL_MUST_CHECK bl_err bl_log_read(const struct bl_log *log, int64_t offset, uint3
 void bl_log_flush_init(struct bl_log *log);
 /* Writes what was appended (or has it written), and starts a sync when one is wanted. */
 void bl_log_flush_turn(struct bl_log *log);
+/* Syncs the folders that hold the files: their names must be on disk before a record in them counts
+ * as durable. Blocks: on the flush worker, or at start. */
+BL_MUST_CHECK bl_err bl_log_sync_names(const struct bl_log *log);
 /* Whether everything appended is on disk. */
 static inline bool bl_log_is_durable(const struct bl_log *log) {
   return log->flushed == log->appended;

@@ -28,8 +28,8 @@ static bl_err load_followers(struct bl_recovery *recovery, int64_t min_offset, s
   return BL_OK;
 }
 
-/* FILLS replay->same: whether the bytes before the checkpoint are those that it saw. After a Java broker a
- * mere absence of doubt is not enough. */
+/* FILLS replay->same: whether the bytes before the checkpoint are those that it saw. After a Java
+ * broker a mere absence of doubt is not enough. */
 static bl_err compare_tail(struct replay *replay) {
   const struct bl_checkpoint *checkpoint = replay->recovery->checkpoint;
   const struct bl_checkpoint_mark *mark = &checkpoint->mark;
@@ -143,8 +143,8 @@ static bl_err replay_from(struct replay *replay, int64_t at) {
   return BL_OK;
 }
 
-/* A log that turned out shorter than what a follower covers: once more from the start. The others see
- * records again, which they bear. */
+/* A log that turned out shorter than what a follower covers: once more from the start. The others
+ * see records again, which they bear. */
 static bl_err replay_for_discarded(struct replay *replay) {
   struct bl_recovery *recovery = replay->recovery;
   bool again = false;
@@ -157,7 +157,8 @@ static bl_err replay_for_discarded(struct replay *replay) {
   return replay_from(replay, bl_segments_min(&replay->log->segments));
 }
 
-/* The last bytes go into the ring again, so that the next checkpoint can tell this log from another. */
+/* The last bytes go into the ring again, so that the next checkpoint can tell this log from
+ * another. */
 static bl_err fill_ring(struct bl_log *log, int64_t end) {
   int64_t first = bl_segments_min(&log->segments);
   int64_t in_file = (end - first) % log->segments.segment_bytes;
@@ -184,7 +185,8 @@ static bl_err end_here(struct replay *replay, struct bl_why *why) {
   if (err != BL_OK) return err;
   int64_t from = replay->floor < replay->end ? replay->floor : replay->end;
   if (recovery->foreign) {
-    /* Java closed or died long ago as far as we know: its last two files are synced, not rewritten. */
+    /* Java closed or died long ago as far as we know: its last two files are synced, not rewritten.
+     */
     from = replay->end - 2 * log->segments.segment_bytes;
     if (from < bl_segments_min(&log->segments)) from = bl_segments_min(&log->segments);
   }

@@ -16,8 +16,9 @@ struct bl_recovery {
 /* Loads every follower, replays, cleans what is behind the end and starts the log there.
  *
  * The end is the first place without a whole record at or above what was known to be durable (our
- * checkpoint, the followers' snapshots). Below that such a place is damage: noted, fenced, skipped to the next
- * good record. A follower whose snapshot covers more than the log has, or another log, is told to discard. */
+ * checkpoint, the followers' snapshots). Below that such a place is damage: noted, fenced, skipped
+ * to the next good record. A follower whose snapshot covers more than the log has, or another log,
+ * is told to discard. */
 BL_MUST_CHECK bl_err bl_log_recover(struct bl_log *log, struct bl_recovery *recovery,
                                     struct bl_why *why);
 

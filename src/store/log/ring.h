@@ -1,10 +1,10 @@
-/* The ring: the newest bytes of the log in memory, write buffer and tail cache in one. Log offset o is at
- * o modulo the ring's size, and because the memory is mapped twice every run of up to half the ring is
- * contiguous.
+/* The ring: the newest bytes of the log in memory, write buffer and tail cache in one. Log offset o
+ * is at o modulo the ring's size, and because the memory is mapped twice every run of up to half
+ * the ring is contiguous.
  *
- * Rule that makes borrowed bytes safe until the end of a turn: at most half the ring is unwritten (so an
- * append overwrites only what is more than half a ring old), and only the newest half is lent.
- * Thread: the core writes; the flush worker reads what is not written yet. */
+ * Rule that makes borrowed bytes safe until the end of a turn: at most half the ring is unwritten
+ * (so an append overwrites only what is more than half a ring old), and only the newest half is
+ * lent. Thread: the core writes; the flush worker reads what is not written yet. */
 #ifndef BOLIDE_STORE_LOG_RING_H
 #define BOLIDE_STORE_LOG_RING_H
 

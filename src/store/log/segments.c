@@ -20,7 +20,8 @@ static void spare_of(const struct bl_segments *segments, int64_t offset,
   snprintf(out_path, BL_STORE_PATH_BYTES_MAX, "%s/bolide/spare/%020" PRId64, segments->dir, offset);
 }
 
-/* Makes the spare and renames it into commitlog/. `durable`: synced before the rename, and the name after. */
+/* Makes the spare and renames it into commitlog/. `durable`: synced before the rename, and the name
+ * after. */
 static bl_err make_file(const struct bl_segments *segments, int64_t offset, bool durable,
                         int *out_file, struct bl_why *why) {
   struct bl_disk *disk = segments->disk;

@@ -1,7 +1,7 @@
-/* The files of the commit log: <dir>/commitlog/<first offset, 20 digits>, each of the configured size, in
- * a row without holes. The next one is prepared on the pool while the current one fills: made in
- * <dir>/bolide/spare/, space allocated, synced, and only then renamed into commitlog/, so that a Java broker
- * finds there nothing but whole files that read zero behind the last record.
+/* The files of the commit log: <dir>/commitlog/<first offset, 20 digits>, each of the configured
+ * size, in a row without holes. The next one is prepared on the pool while the current one fills:
+ * made in <dir>/bolide/spare/, space allocated, synced, and only then renamed into commitlog/, so
+ * that a Java broker finds there nothing but whole files that read zero behind the last record.
  *
  * Thread: core; the job works on its own fields. */
 #ifndef BOLIDE_STORE_LOG_SEGMENTS_H
@@ -51,8 +51,8 @@ struct bl_segments {
 void bl_segments_init(struct bl_segments *segments, const char *dir, int64_t segment_bytes,
                       struct bl_disk *disk, struct bl_worker *pool, struct bl_timers *timers,
                       const struct bl_clock *clock);
-/* Makes the folders and opens what is there; a last file of no bytes is removed, as Java does. BL_ERR_VERSION: a
- * file of another size; BL_ERR_FORMAT: a hole between files. Blocks: at start. */
+/* Makes the folders and opens what is there; a last file of no bytes is removed, as Java does.
+ * BL_ERR_VERSION: a file of another size; BL_ERR_FORMAT: a hole between files. Blocks: at start. */
 BL_MUST_CHECK bl_err bl_segments_load(struct bl_segments *segments, struct bl_why *why);
 /* Closes the files. No job may be running. */
 void bl_segments_fini(struct bl_segments *segments);

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 
 #define CHUNK_BYTES ((int64_t)1 << 20)
+#define RANGES_MAX 64
 
 /* Start of the last run of work: a file, the range in it, a chunk of memory. */
 struct tail {
@@ -30,24 +31,46 @@ static bl_err read_chunk(struct tail *tail, int file, int64_t at, int64_t to, in
   return err;
 }
 
+struct range {
+  int64_t from;
+  int64_t to;
+};
+
+/* All ranges before any is read: reading would make more of them. When there are too many the last
+ * one goes to the end. */
+static bl_err list_ranges(struct tail *tail, int file, int64_t at, int64_t size,
+                          struct range ranges[RANGES_MAX], int *out_count) {
+  int count = 0;
+  while (at < size && count < RANGES_MAX) {
+    struct range *range = &ranges[count];
+    bl_err err = tail->disk->ops->next_data(tail->disk, file, at, &range->from, &range->to);
+    if (err != BL_OK) return err;
+    if (range->from >= size) break;
+    at = range->to;
+    count++;
+  }
+  if (count == RANGES_MAX) ranges[count - 1].to = size;
+  *out_count = count;
+  return BL_OK;
+}
+
 /* FILLS one after the last byte in [at, size) that is not zero; `at` when all are. */
 static bl_err find_last(struct tail *tail, int file, int64_t at, int64_t size, int64_t *out_last) {
+  struct range ranges[RANGES_MAX];
+  int count = 0;
   *out_last = at;
-  while (at < size) {
-    int64_t data = at;
-    bl_err err = tail->disk->ops->next_data(tail->disk, file, at, &data);
-    if (err != BL_OK) return err;
-    at = data;
-    if (at >= size) break;
-    int64_t len = 0;
-    err = read_chunk(tail, file, at, size, &len);
-    if (err != BL_OK) return err;
-    for (int64_t i = len; i > 0; i--) {
-      if (tail->chunk[i - 1] == 0) continue;
-      *out_last = at + i;
-      break;
+  bl_err err = list_ranges(tail, file, at, size, ranges, &count);
+  if (err != BL_OK) return err;
+  for (int i = 0; i < count; i++) {
+    for (int64_t from = ranges[i].from; from < ranges[i].to;) {
+      int64_t len = 0;
+      err = read_chunk(tail, file, from, ranges[i].to, &len);
+      if (err != BL_OK) return err;
+      int64_t used = len;
+      while (used > 0 && tail->chunk[used - 1] == 0) used--;
+      if (used > 0) *out_last = from + used;
+      from += len;
     }
-    at += len;
   }
   return BL_OK;
 }
@@ -84,7 +107,8 @@ static bl_err zero(struct tail *tail, int file, int64_t from, int64_t to) {
   return tail->disk->ops->sync(tail->disk, file);
 }
 
-/* A file that is gone must stay gone: its records would be taken for real when the log reaches there. */
+/* A file that is gone must stay gone: its records would be taken for real when the log reaches
+ * there. */
 static bl_err sync_folders(const struct bl_log *log, struct bl_why *why) {
   struct bl_disk *disk = log->disk;
   char folder[BL_STORE_PATH_BYTES_MAX];
@@ -179,7 +203,7 @@ bl_err bl_tail_make_durable(struct bl_log *log, int64_t from, int64_t to, bool r
                             struct bl_why *why) {
   struct tail tail = {log, log->disk, malloc((size_t)CHUNK_BYTES)};
   BL_ASSERT(tail.chunk != NULL);
-  bl_err err = BL_OK;
+  bl_err err = from < to ? bl_log_sync_names(log) : BL_OK;
   while (err == BL_OK && from < to) {
     const struct bl_segment *segment = bl_segments_find(&log->segments, from);
     BL_ASSERT(segment != NULL);

@@ -5,11 +5,11 @@
 
 #include "store/log/log.h"
 
-/* Leaves zeros in the file from `end` on and no later file but one that reads zero. Synced. What was there is
- * in <dir>/bolide/aside/. Makes the file that `end` is in when there is none. */
+/* Leaves zeros in the file from `end` on and no later file but one that reads zero. Synced. What
+ * was there is in <dir>/bolide/aside/. Makes the file that `end` is in when there is none. */
 BL_MUST_CHECK bl_err bl_tail_clean(struct bl_log *log, int64_t end, struct bl_why *why);
-/* Writes [from, to) again and syncs: after a failed sync the system may believe that unwritten pages are
- * clean. */
+/* Writes [from, to) again and syncs: after a failed sync the system may believe that unwritten
+ * pages are clean. */
 BL_MUST_CHECK bl_err bl_tail_make_durable(struct bl_log *log, int64_t from, int64_t to,
                                           bool rewrite, struct bl_why *why);
 

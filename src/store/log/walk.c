@@ -7,7 +7,8 @@
 #include "base/bytes.h"
 
 #define WINDOW_BYTES (1 << 20)
-/* Where a record keeps its own offset (CommitLog: size, magic, body CRC, queue id, flag, queue offset). */
+/* Where a record keeps its own offset (CommitLog: size, magic, body CRC, queue id, flag, queue
+ * offset). */
 #define OWN_OFFSET_AT 28
 #define HEAD_BYTES 36
 
@@ -23,7 +24,9 @@ void bl_walk_fini(struct bl_walk *walk) {
 static void need_window(struct bl_walk *walk, int64_t bytes) {
   if (bytes <= walk->cap) return;
   BL_ASSERT(bytes <= BL_LOG_RECORD_BYTES_MAX);
-  walk->cap = bytes > WINDOW_BYTES ? bytes : WINDOW_BYTES;
+  walk->cap = WINDOW_BYTES;
+  if (walk->cap > walk->log->segments.segment_bytes) walk->cap = walk->log->segments.segment_bytes;
+  if (walk->cap < bytes) walk->cap = bytes;
   free(walk->window);
   walk->window = malloc((size_t)walk->cap);
   BL_ASSERT(walk->window != NULL);

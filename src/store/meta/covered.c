@@ -19,7 +19,8 @@ static void put_generation(struct bl_buf *out, const char *table,
                 generation->size_bytes, generation->crc);
 }
 
-void bl_meta__put_covered(const struct bl_meta *meta, enum bl_meta_phase phase, struct bl_buf *out) {
+void bl_meta__put_covered(const struct bl_meta *meta, enum bl_meta_phase phase,
+                          struct bl_buf *out) {
   bl_buf_put_text(out, MAGIC " " VERSION "\n");
   for (int i = 0; i < meta->count; i++) {
     const struct bl_meta_entry *entry = &meta->entries[i];
@@ -91,7 +92,8 @@ static bl_err read_one(struct bl_meta *meta, const char *path, struct bl_why *wh
       err = bl_why_set(why, BL_ERR_VERSION,
                        "%s has version %.*s, this program knows version " VERSION
                        "; start the newer program that wrote it",
-                       path, (int)(first.len < 20 ? first.len : 20), first.ptr != NULL ? first.ptr : "");
+                       path, (int)(first.len < 20 ? first.len : 20),
+                       first.ptr != NULL ? first.ptr : "");
     } else {
       err = take_lines(meta, rest, bytes.ptr);
     }

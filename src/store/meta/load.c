@@ -1,5 +1,6 @@
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "store/meta/meta_internal.h"
 
@@ -43,8 +44,9 @@ static void say_recovered(struct bl_meta *meta, struct bl_meta_entry *entry, bl_
   for (int i = 0; i < entry->known.count; i++) written |= !entry->known.items[i].intended;
   if (err == BL_ERR_NOT_FOUND && !written) return; /* there never was one */
   meta->stats.recovered_tables++;
-  bl_log(BL_LOG_WARN, "store", "meta.file.damaged", "file=config/%s reason=\"%s\" going_on_with=\"%s\"",
-         entry->table.file_name, err == BL_ERR_FORMAT ? why->text : bl_err_text(err), with);
+  bl_log(BL_LOG_WARN, "store", "meta.file.damaged",
+         "file=config/%s reason=\"%s\" going_on_with=\"%s\"", entry->table.file_name,
+         err == BL_ERR_FORMAT ? why->text : bl_err_text(err), with);
 }
 
 static bl_err load_table(struct bl_meta *meta, struct bl_meta_entry *entry, struct bl_why *why) {
@@ -89,10 +91,12 @@ static int64_t lowest_needed(const struct bl_meta *meta) {
       if (entry->known.items[k].covered > known) known = entry->known.items[k].covered;
     }
   }
-  return lowest == INT64_MAX ? known : lowest; /* all files are another program's: any offset will do */
+  return lowest == INT64_MAX ? known
+                             : lowest; /* all files are another program's: any offset will do */
 }
 
-bl_err bl_meta__load(struct bl_follower *follower, int64_t *out_covered_offset, struct bl_why *why) {
+bl_err bl_meta__load(struct bl_follower *follower, int64_t *out_covered_offset,
+                     struct bl_why *why) {
   struct bl_meta *meta = (struct bl_meta *)follower;
   char path[512];
   static const char *const folders[] = {"config", "bolide"};
@@ -110,6 +114,29 @@ bl_err bl_meta__load(struct bl_follower *follower, int64_t *out_covered_offset, 
   meta->covered = lowest_needed(meta);
   *out_covered_offset = meta->covered;
   return BL_OK;
+}
+
+/* The log is another one, or shorter: covered offsets mean nothing for it. A table keeps what its
+ * file says, because nothing in that log is newer: what both have in common is in the file, and
+ * what came instead was not written by us. From the end of that log on the records count. A table
+ * whose file was lost takes all records. */
+void bl_meta__discard(struct bl_follower *follower) {
+  struct bl_meta *meta = (struct bl_meta *)follower;
+  for (int i = 0; i < meta->count; i++) {
+    struct bl_meta_entry *entry = &meta->entries[i];
+    struct bl_meta_generations *known = &entry->known;
+    if (entry->damaged) {
+      entry->apply_from = 0;
+      for (int k = 0; k < known->count; k++) known->items[k].covered = 0;
+      continue;
+    }
+    if (!entry->foreign)
+      entry->adopted = known->items[known->count - 1]; /* load put the file last */
+    entry->foreign = true;
+    entry->apply_from = INT64_MAX;
+    known->count = 0;
+  }
+  meta->covered = 0;
 }
 
 void bl_meta__forget_absent(struct bl_meta *meta, struct bl_meta_entry *entry) {

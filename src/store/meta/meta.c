@@ -23,8 +23,7 @@ static void apply(struct bl_meta *meta, struct bl_meta_entry *entry, struct bl_s
   const struct bl_json *json = NULL;
   struct bl_arena arena;
   bl_arena_init(&arena);
-  if (!is_delete &&
-      bl_json_parse(record->body, BL_JSON_DIALECT, &arena, &json, NULL) != BL_OK) {
+  if (!is_delete && bl_json_parse(record->body, BL_JSON_DIALECT, &arena, &json, NULL) != BL_OK) {
     skip(meta, record, "its body is not JSON");
   } else {
     entry->table.apply(entry->table.context, name, json, record->log_offset);
@@ -76,6 +75,7 @@ static void log_min_moved(struct bl_follower *follower, int64_t min_offset) {
 static const struct bl_follower_ops follower_ops = {
     .name = "meta",
     .load = bl_meta__load,
+    .discard = bl_meta__discard,
     .on_record = on_record,
     .snapshot_step = bl_meta__snapshot_step,
     .snapshot_done = bl_meta__snapshot_done,
@@ -109,7 +109,9 @@ void bl_meta_register(struct bl_meta *meta, const struct bl_meta_table *table) {
   meta->entries[meta->count++] = (struct bl_meta_entry){.table = *table};
 }
 
-struct bl_follower *bl_meta_follower(struct bl_meta *meta) { return &meta->follower; }
+struct bl_follower *bl_meta_follower(struct bl_meta *meta) {
+  return &meta->follower;
+}
 
 void bl_meta_stats(const struct bl_meta *meta, struct bl_meta_stats *out_stats) {
   *out_stats = meta->stats;
@@ -117,7 +119,8 @@ void bl_meta_stats(const struct bl_meta *meta, struct bl_meta_stats *out_stats) 
 
 void bl_meta__path(const struct bl_meta *meta, const char *folder, const char *name,
                    char out_path[512]) {
-  int len = snprintf(out_path, 512, "%s/%s%s%s", meta->dir, folder, name[0] != '\0' ? "/" : "", name);
+  int len =
+      snprintf(out_path, 512, "%s/%s%s%s", meta->dir, folder, name[0] != '\0' ? "/" : "", name);
   BL_ASSERT(len > 0 && len < 512);
 }
 
@@ -203,18 +206,20 @@ bl_err bl_meta_replay_done(struct bl_meta *meta, int64_t log_end, struct bl_why 
   struct bl_buf bytes;
   bl_buf_init(&bytes, 0);
   bl_meta__put_covered(meta, BL_META_NOW, &bytes);
-  bl_err err = bl_disk_replace_file(meta->disk, path, bl_buf_slice(&bytes), !meta->covered_damaged, why);
+  bl_err err =
+      bl_disk_replace_file(meta->disk, path, bl_buf_slice(&bytes), !meta->covered_damaged, why);
   bl_buf_fini(&bytes);
   return err;
 }
 
-void bl_meta_record(struct bl_buf *scratch, struct bl_slice table, struct bl_slice name, bool is_delete,
-                    struct bl_slice json, struct bl_record *out_record) {
+void bl_meta_record(struct bl_buf *scratch, struct bl_slice table, struct bl_slice name,
+                    bool is_delete, struct bl_slice json, struct bl_record *out_record) {
   BL_ASSERT(table.len > 0 && name.len > 0);
   bl_buf_clear(scratch);
   bl_properties_put(scratch, BL_PROP_TAGS, table);
   bl_properties_put(scratch, BL_SLICE("BOLIDE_V"), BL_SLICE(RECORD_VERSION));
-  bl_properties_put(scratch, BL_SLICE("BOLIDE_OP"), is_delete ? BL_SLICE("delete") : BL_SLICE("put"));
+  bl_properties_put(scratch, BL_SLICE("BOLIDE_OP"),
+                    is_delete ? BL_SLICE("delete") : BL_SLICE("put"));
   bl_properties_put(scratch, BL_SLICE("BOLIDE_NAME"), name);
   size_t properties_bytes = scratch->len;
   if (!is_delete) bl_buf_put_slice(scratch, json);

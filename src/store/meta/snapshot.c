@@ -18,7 +18,8 @@ static void begin_table(struct bl_meta *meta, struct bl_snapshot *snapshot) {
   meta->step_crc = 0;
   meta->step_crc_len = 0;
   entry->unchanged = false;
-  if (entry->foreign) { /* the store ends before its replay was declared done: a start that failed */
+  if (entry
+          ->foreign) { /* the store ends before its replay was declared done: a start that failed */
     entry->adopted.covered = snapshot->covered_offset;
     bl_meta__add(&entry->known, entry->adopted);
     entry->sure = true;

@@ -1,8 +1,8 @@
 #include "store/queues/driver_testlib.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -60,8 +60,8 @@ static void count_down(void *context, enum bl_disk_fake_op op, const char *path)
   bl_disk_fake_power_loss(crash->fake, crash->seed);
 }
 
-void bl_driver_crash_after(struct bl_driver_crash *crash, struct bl_disk_fake *fake, int64_t countdown,
-                           uint64_t seed) {
+void bl_driver_crash_after(struct bl_driver_crash *crash, struct bl_disk_fake *fake,
+                           int64_t countdown, uint64_t seed) {
   *crash = (struct bl_driver_crash){.fake = fake, .countdown = countdown, .seed = seed};
   bl_disk_fake_on_op(fake, count_down, crash);
 }

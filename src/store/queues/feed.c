@@ -1,6 +1,10 @@
-#include "base/assert.h"
+#include <inttypes.h>
+
+#include "base/log.h"
 #include "store/queues/queues_internal.h"
 #include "wire/properties.h"
+
+static struct bl_log_limit refused_limit = {.per_second = 1};
 
 /* Source: MessageStoreConfig.messageDelayLevel, the default. */
 static const int32_t delay_level_seconds[] = {
@@ -37,7 +41,8 @@ static int64_t code_of(const struct bl_record *record) {
   return bl_record_tags_code(record);
 }
 
-/* The offset is not the next one. RETURNS with the tail such that the record's unit can be pushed. */
+/* The offset is not the next one. RETURNS with the tail such that the record's unit can be pushed.
+ */
 static void skip_or_restart(struct bl_queue *queue, int64_t offset) {
   bl_queue__drop_below_floor(queue, false);
   if (offset < queue->next) {
@@ -48,8 +53,11 @@ static void skip_or_restart(struct bl_queue *queue, int64_t offset) {
     int64_t gap = offset - queue->next;
     int64_t span = queue->next - queue->tail_base;
     if (gap <= BL_QUEUE_HOLE_SPAN_MAX && gap + span <= BL_QUEUE_HOLE_SPAN_MAX) {
-      int64_t before = queue->tail[queue->tail_count - 1].log_offset;
-      bl_queue__push(queue, (struct bl_queue_unit){.log_offset = before}, (uint32_t)gap);
+      struct bl_queue_unit hole = {
+          .log_offset = queue->tail[queue->tail_count - 1].log_offset,
+          .end = (uint32_t)(gap + span),
+      };
+      bl_queue__push(queue, hole);
       return;
     }
     /* Neither on the disk nor in one tail: the newer part counts. */
@@ -67,6 +75,10 @@ void bl_queues__on_record(struct bl_follower *follower, const struct bl_record *
   if (record->queue_offset < 0 || record->queue_offset > INT64_MAX - UINT32_MAX ||
       bl_queues_open_queue(queues, record->topic, record->queue_id, &queue) != BL_OK) {
     queues->refused++;
+    bl_log_limited(&refused_limit, BL_LOG_ERROR, "store", "queues.record.refused",
+                   "log_offset=%" PRId64 " queue_id=%" PRId32 " queue_offset=%" PRId64
+                   " queues=%zu",
+                   record->log_offset, record->queue_id, record->queue_offset, queues->count);
     return;
   }
   if (record->log_offset <= queue->last_log) return;
@@ -85,7 +97,8 @@ void bl_queues__on_record(struct bl_follower *follower, const struct bl_record *
       .log_offset = entry.log_offset,
       .tags_code = entry.tags_code,
       .size_bytes = entry.size_bytes,
+      .end = (uint32_t)(queue->next - queue->tail_base),
   };
-  bl_queue__push(queue, unit, count);
+  bl_queue__push(queue, unit);
   if (queues->on_entry != NULL) queues->on_entry(queues->on_entry_context, queue, &entry, record);
 }

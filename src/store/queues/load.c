@@ -1,5 +1,5 @@
-/* Reads bolide/queues.snapshot. Whatever is wrong with it, the answer is an empty index and a replay of
- * the whole log: nothing here is the only copy. */
+/* Reads bolide/queues.snapshot. Whatever is wrong with it, the answer is an empty index and a
+ * replay of the whole log: nothing here is the only copy. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,11 +8,14 @@
 #include "base/bytes.h"
 #include "base/crc32.h"
 #include "base/cursor.h"
+#include "base/log.h"
 #include "store/queues/queues_internal.h"
 
 #define SNAPSHOT_BYTES_MAX (2ull << 30)
 
-static int64_t take_i64(struct bl_cursor *in) { return (int64_t)bl_cursor_u64(in); }
+static int64_t take_i64(struct bl_cursor *in) {
+  return (int64_t)bl_cursor_u64(in);
+}
 
 static bl_err take_tail(struct bl_queue *queue, struct bl_cursor *in) {
   uint32_t count = bl_cursor_u32(in);
@@ -21,10 +24,10 @@ static bl_err take_tail(struct bl_queue *queue, struct bl_cursor *in) {
   for (uint32_t i = 0; i < count; i++) {
     struct bl_queue_unit unit = {.log_offset = take_i64(in), .tags_code = take_i64(in)};
     unit.size_bytes = bl_cursor_u32(in);
-    uint32_t unit_end = bl_cursor_u32(in);
-    if (unit_end <= end) return BL_ERR_FORMAT;
-    bl_queue__restore(queue, unit, unit_end - end);
-    end = unit_end;
+    unit.end = bl_cursor_u32(in);
+    if (unit.end <= end) return BL_ERR_FORMAT;
+    bl_queue__restore(queue, unit);
+    end = unit.end;
   }
   if (count > 0 && (queue->tail[count - 1].size_bytes == 0 ||
                     queue->tail[count - 1].log_offset != queue->last_log)) {
@@ -33,7 +36,8 @@ static bl_err take_tail(struct bl_queue *queue, struct bl_cursor *in) {
   return queue->tail_base + end == queue->next ? BL_OK : BL_ERR_FORMAT;
 }
 
-static bl_err take_queue(struct bl_queues *queues, struct bl_cursor *in, struct bl_queue **out_queue) {
+static bl_err take_queue(struct bl_queues *queues, struct bl_cursor *in,
+                         struct bl_queue **out_queue) {
   size_t topic_len = bl_cursor_u16(in);
   struct bl_slice topic = bl_cursor_bytes(in, topic_len);
   int32_t id = (int32_t)bl_cursor_u32(in);
@@ -139,8 +143,8 @@ static bl_err parse(struct bl_queues *queues, struct bl_slice bytes) {
   return take_parts(queues, &in);
 }
 
-/* Removes segment files that no chunk needs, and what the current one has beyond index_end: left by a run
- * that wrote no snapshot of it. */
+/* Removes segment files that no chunk needs, and what the current one has beyond index_end: left by
+ * a run that wrote no snapshot of it. */
 static bl_err remove_leftovers(struct bl_queues *queues, const char *index_path,
                                struct bl_arena *arena) {
   const char *const *names;
@@ -165,6 +169,14 @@ static bl_err remove_leftovers(struct bl_queues *queues, const char *index_path,
   return err;
 }
 
+void bl_queues__remove_snapshot(struct bl_queues *queues) {
+  char path[512];
+  bl_queues__path(queues, "queues.snapshot", path);
+  (void)queues->disk->ops->remove(queues->disk, path); /* the next snapshot replaces what stays */
+  bl_queues__path(queues, "", path);
+  (void)queues->disk->ops->sync_dir(queues->disk, path);
+}
+
 bl_err bl_queues__load(struct bl_follower *follower, int64_t *out_covered_offset,
                        struct bl_why *why) {
   struct bl_queues *queues = (struct bl_queues *)follower;
@@ -179,11 +191,18 @@ bl_err bl_queues__load(struct bl_follower *follower, int64_t *out_covered_offset
   struct bl_slice bytes;
   err = bl_disk_read_file(queues->disk, path, SNAPSHOT_BYTES_MAX, &arena, &bytes);
   if (err == BL_OK) err = parse(queues, bytes);
-  if (err != BL_OK) bl_queues__clear(queues);
+  if (err != BL_OK) {
+    if (err != BL_ERR_NOT_FOUND) {
+      bl_log(BL_LOG_WARN, "store", "queues.snapshot.unusable",
+             "error=%s going_on_with=\"the whole log\"", bl_err_name(err));
+    }
+    bl_queues__clear(queues);
+  }
   err = remove_leftovers(queues, index_path, &arena);
   bl_arena_fini(&arena);
   if (err != BL_OK) {
-    return bl_why_set(why, err, "cannot clean the queue index in %s: %s; see that the folder is writable",
+    return bl_why_set(why, err,
+                      "cannot clean the queue index in %s: %s; see that the folder is writable",
                       index_path, bl_err_text(err));
   }
   *out_covered_offset = queues->covered;

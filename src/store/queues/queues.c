@@ -4,6 +4,36 @@
 #include "base/assert.h"
 #include "store/queues/queues_internal.h"
 
+static void free_queue(struct bl_queue *queue) {
+  free(queue->tail);
+  free(queue->chunks);
+  free(queue);
+}
+
+static void forget_queues(struct bl_queues *queues) {
+  for (size_t i = 0; i < queues->count; i++) free_queue(queues->all[i]);
+  size_t cursor = 0;
+  for (const struct bl_map_entry *entry; (entry = bl_map_next(&queues->topics, &cursor)) != NULL;) {
+    struct bl_queue_topic *topic = entry->value;
+    free(topic->queues);
+    free(topic);
+  }
+  bl_map_fini(&queues->topics);
+  bl_map_init(&queues->topics);
+  queues->count = 0;
+  queues->log_min = 0;
+  queues->covered = 0;
+  queues->tail_bytes = 0;
+  queues->chunk_count = 0;
+  queues->entry_count = 0;
+}
+
+void bl_queues__clear(struct bl_queues *queues) {
+  forget_queues(queues);
+  bl_index__close_all(queues);
+  queues->index_end = 0;
+}
+
 static int64_t needs_from(struct bl_follower *follower) {
   return ((struct bl_queues *)follower)->covered;
 }
@@ -14,9 +44,18 @@ static void log_min_moved(struct bl_follower *follower, int64_t min_offset) {
   if (min_offset > queues->log_min) queues->log_min = min_offset;
 }
 
+/* Positions go on, so that no chunk that a snapshot on the disk might still name is overwritten. */
+static void discard(struct bl_follower *follower) {
+  struct bl_queues *queues = (struct bl_queues *)follower;
+  forget_queues(queues);
+  for (size_t i = 0; i < queues->segment_count; i++) queues->segments[i].live = 0;
+  bl_queues__remove_snapshot(queues);
+}
+
 static const struct bl_follower_ops follower_ops = {
     .name = "queues",
     .load = bl_queues__load,
+    .discard = discard,
     .on_record = bl_queues__on_record,
     .snapshot_step = bl_queues__snapshot_step,
     .snapshot_done = bl_queues__snapshot_done,
@@ -36,36 +75,11 @@ struct bl_queues *bl_queues_new(const char *dir, struct bl_disk *disk, struct bl
   queues->disk = disk;
   queues->pool = pool;
   queues->segment_bytes = BL_INDEX_SEGMENT_BYTES;
+  queues->dump_step_bytes = BL_QUEUES_DUMP_STEP_BYTES;
   queues->prepare.file = -1;
   for (int i = 0; i < BL_INDEX_CACHE_CHUNKS; i++) queues->cache[i].position = -1;
   bl_map_init(&queues->topics);
   return queues;
-}
-
-static void free_queue(struct bl_queue *queue) {
-  free(queue->tail);
-  free(queue->chunks);
-  free(queue);
-}
-
-void bl_queues__clear(struct bl_queues *queues) {
-  for (size_t i = 0; i < queues->count; i++) free_queue(queues->all[i]);
-  size_t cursor = 0;
-  for (const struct bl_map_entry *entry; (entry = bl_map_next(&queues->topics, &cursor)) != NULL;) {
-    struct bl_queue_topic *topic = entry->value;
-    free(topic->queues);
-    free(topic);
-  }
-  bl_map_fini(&queues->topics);
-  bl_map_init(&queues->topics);
-  bl_index__close_all(queues);
-  queues->count = 0;
-  queues->log_min = 0;
-  queues->covered = 0;
-  queues->index_end = 0;
-  queues->tail_bytes = 0;
-  queues->chunk_count = 0;
-  queues->entry_count = 0;
 }
 
 void bl_queues_free(struct bl_queues *queues) {
@@ -82,7 +96,9 @@ void bl_queues_free(struct bl_queues *queues) {
   free(queues);
 }
 
-struct bl_follower *bl_queues_follower(struct bl_queues *queues) { return &queues->follower; }
+struct bl_follower *bl_queues_follower(struct bl_queues *queues) {
+  return &queues->follower;
+}
 
 void bl_queues__set_segment_bytes(struct bl_queues *queues, int64_t bytes) {
   BL_ASSERT(bytes >= BL_INDEX_CHUNK_BYTES_MAX && queues->index_end == 0);
@@ -90,7 +106,7 @@ void bl_queues__set_segment_bytes(struct bl_queues *queues, int64_t bytes) {
 }
 
 void bl_queues__path(const struct bl_queues *queues, const char *name, char out_path[512]) {
-  int len = snprintf(out_path, 512, "%s/bolide/%s", queues->dir, name);
+  int len = snprintf(out_path, 512, "%s/bolide%s%s", queues->dir, name[0] != '\0' ? "/" : "", name);
   BL_ASSERT(len > 0 && len < 512);
 }
 
@@ -103,8 +119,8 @@ void bl_queues_on_entry(struct bl_queues *queues,
   queues->on_entry_context = context;
 }
 
-/* Place of the id in the topic's queues, or where it belongs. Ids are dense nearly always, so the queue is
- * mostly at its own number. */
+/* Place of the id in the topic's queues, or where it belongs. Ids are dense nearly always, so the
+ * queue is mostly at its own number. */
 static uint32_t place_of(const struct bl_queue_topic *topic, int32_t queue_id) {
   if (queue_id >= 0 && (uint32_t)queue_id < topic->count &&
       topic->queues[queue_id]->id == queue_id) {
@@ -189,10 +205,18 @@ bl_err bl_queues_open_queue(struct bl_queues *queues, struct bl_slice topic_name
   return BL_OK;
 }
 
-struct bl_slice bl_queue_topic(const struct bl_queue *queue) { return queue->topic->name; }
-int32_t bl_queue_id(const struct bl_queue *queue) { return queue->id; }
-void *bl_queue_user(const struct bl_queue *queue) { return queue->user; }
-void bl_queue_set_user(struct bl_queue *queue, void *user) { queue->user = user; }
+struct bl_slice bl_queue_topic(const struct bl_queue *queue) {
+  return queue->topic->name;
+}
+int32_t bl_queue_id(const struct bl_queue *queue) {
+  return queue->id;
+}
+void *bl_queue_user(const struct bl_queue *queue) {
+  return queue->user;
+}
+void bl_queue_set_user(struct bl_queue *queue, void *user) {
+  queue->user = user;
+}
 
 int64_t bl_queue_assign(struct bl_queue *queue, uint32_t count) {
   BL_ASSERT(count > 0 && queue->assigned <= INT64_MAX - count);
@@ -207,8 +231,12 @@ int64_t bl_queue_min_offset(const struct bl_queue *queue) {
   return queue->min;
 }
 
-int64_t bl_queue_max_offset(const struct bl_queue *queue) { return queue->next; }
-int64_t bl_queue_assigned_offset(const struct bl_queue *queue) { return queue->assigned; }
+int64_t bl_queue_max_offset(const struct bl_queue *queue) {
+  return queue->next;
+}
+int64_t bl_queue_assigned_offset(const struct bl_queue *queue) {
+  return queue->assigned;
+}
 
 void bl_queues_retire_topic(struct bl_queues *queues, struct bl_slice topic_name,
                             int64_t log_offset) {
@@ -229,11 +257,11 @@ void bl_queues_stats(const struct bl_queues *queues, struct bl_queues_stats *out
       .queue_count = (int64_t)queues->count,
       .entry_count = queues->entry_count,
       .chunk_count = queues->chunk_count,
-      .memory_bytes =
-          (int64_t)(sizeof(*queues) + queues->count * (sizeof(struct bl_queue) + 2 * sizeof(void *)) +
-                    (size_t)queues->chunk_count * sizeof(struct bl_chunk_ref)) +
-          queues->tail_bytes +
-          cached * (int64_t)(BL_QUEUE_CHUNK_UNITS * sizeof(struct bl_queue_unit)),
+      .memory_bytes = (int64_t)(sizeof(*queues) +
+                                queues->count * (sizeof(struct bl_queue) + 2 * sizeof(void *)) +
+                                (size_t)queues->chunk_count * sizeof(struct bl_chunk_ref)) +
+                      queues->tail_bytes +
+                      cached * (int64_t)(BL_QUEUE_CHUNK_UNITS * sizeof(struct bl_queue_unit)),
       .index_bytes = (int64_t)queues->segment_count * queues->segment_bytes,
   };
   if (queues->segment_count > 0) {

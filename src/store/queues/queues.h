@@ -1,11 +1,12 @@
 /* The queue index: which log record is at which offset of which queue. A follower of the log.
  *
- * Not a file per queue: each queue has a small growing tail of entries in memory; a full tail goes as a
- * chunk to shared index segments (bolide/index/), and the queue keeps a directory of its chunks. The
- * snapshot (bolide/queues.snapshot) holds tails and directories.
+ * Not a file per queue: each queue has a small growing tail of entries in memory; a full tail goes
+ * as a chunk to shared index segments (bolide/index/), and the queue keeps a directory of its
+ * chunks. The snapshot (bolide/queues.snapshot) holds tails and directories.
  *
- * Offsets are assigned when a message is appended (bl_queue_assign); entries appear when the record is
- * visible (on_record). A queue that was deleted keeps its next offset, so that a topic created again goes on there.
+ * Offsets are assigned when a message is appended (bl_queue_assign); entries appear when the record
+ * is visible (on_record). A queue that was deleted keeps its next offset, so that a topic created
+ * again goes on there.
  *
  * Thread: core. */
 #ifndef BOLIDE_STORE_QUEUES_QUEUES_H
@@ -28,7 +29,7 @@ struct bl_queue_entry {
   int64_t queue_offset;
   int64_t log_offset;
   uint32_t size_bytes;
-  uint32_t count;    /* queue offsets it spans: 1, or a batch */
+  uint32_t count; /* queue offsets it spans: 1, or a batch */
   int64_t tags_code;
 };
 
@@ -38,7 +39,8 @@ struct bl_queues *bl_queues_new(const char *dir, struct bl_disk *disk, struct bl
 void bl_queues_free(struct bl_queues *queues);
 struct bl_follower *bl_queues_follower(struct bl_queues *queues);
 
-/* Called for every entry that becomes readable, after it is: wakes held pulls. BORROWS the record. */
+/* Called for every entry that becomes readable, after it is: wakes held pulls. BORROWS the record.
+ */
 void bl_queues_on_entry(struct bl_queues *queues,
                         void (*on_entry)(void *context, struct bl_queue *queue,
                                          const struct bl_queue_entry *entry,
@@ -46,38 +48,40 @@ void bl_queues_on_entry(struct bl_queues *queues,
                         void *context);
 
 /* The queue, or NULL when it never had a message. BORROWS; stays valid until bl_queues_free. */
-struct bl_queue *bl_queues_find(const struct bl_queues *queues, struct bl_slice topic, int32_t queue_id);
-/* The same, made when missing. BL_ERR_FULL: more queues than the limit; BL_ERR_PARAMETER: no topic, one longer
- * than 1,024 bytes, or a negative id. */
+struct bl_queue *bl_queues_find(const struct bl_queues *queues, struct bl_slice topic,
+                                int32_t queue_id);
+/* The same, made when missing. BL_ERR_FULL: more queues than the limit; BL_ERR_PARAMETER: no topic,
+ * one longer than 1,024 bytes, or a negative id. */
 BL_MUST_CHECK bl_err bl_queues_open_queue(struct bl_queues *queues, struct bl_slice topic,
                                           int32_t queue_id, struct bl_queue **out_queue);
 
 struct bl_slice bl_queue_topic(const struct bl_queue *queue);
 int32_t bl_queue_id(const struct bl_queue *queue);
 
-/* The next offset of the queue, taken: RETURNS it and moves on by `count`. The record that carries it must be
- * appended in the same turn. */
+/* The next offset of the queue, taken: RETURNS it and moves on by `count`. The record that carries
+ * it must be appended in the same turn. */
 int64_t bl_queue_assign(struct bl_queue *queue, uint32_t count);
-/* First readable offset. When retention cut within a chunk that is not in memory, it is the offset at which that
- * chunk begins until somebody read the chunk: never above the true one. */
+/* First readable offset. When retention cut within a chunk that is not in memory, it is the offset
+ * at which that chunk begins until somebody read the chunk: never above the true one. */
 int64_t bl_queue_min_offset(const struct bl_queue *queue);
 /* One after the last readable offset. */
 int64_t bl_queue_max_offset(const struct bl_queue *queue);
 /* One after the last assigned offset. */
 int64_t bl_queue_assigned_offset(const struct bl_queue *queue);
 
-/* FILLS up to `max` entries from the one that holds `offset` on; when no record has that offset (the log began
- * later, or is damaged), from the next one that a record has. *out_count 0: offset is outside [min, max).
- * BL_ERR_COLD: a chunk is not in memory: bl_queues_warm and try again. */
-BL_MUST_CHECK bl_err bl_queue_read(struct bl_queue *queue, int64_t offset, struct bl_queue_entry *out_entries,
-                                   uint32_t max, uint32_t *out_count);
+/* FILLS up to `max` entries from the one that holds `offset` on; when no record has that offset
+ * (the log began later, or is damaged), from the next one that a record has. *out_count 0: offset
+ * is outside [min, max). BL_ERR_COLD: a chunk is not in memory: bl_queues_warm and try again. */
+BL_MUST_CHECK bl_err bl_queue_read(struct bl_queue *queue, int64_t offset,
+                                   struct bl_queue_entry *out_entries, uint32_t max,
+                                   uint32_t *out_count);
 /* The same, waiting for the disk: tests and tools. */
 BL_MUST_CHECK bl_err bl_queue_read_blocking(struct bl_queue *queue, int64_t offset,
                                             struct bl_queue_entry *out_entries, uint32_t max,
                                             uint32_t *out_count);
 
-/* Reads the chunk that holds `offset` on the pool, then done on the core thread (err: BL_ERR_IO, BL_ERR_CRC
- * and the like; BL_OK also when there was nothing to read). HOLDS until done. */
+/* Reads the chunk that holds `offset` on the pool, then done on the core thread (err: BL_ERR_IO,
+ * BL_ERR_CRC and the like; BL_OK also when there was nothing to read). HOLDS until done. */
 struct bl_queue_warm {
   struct bl_job job;
   struct bl_queue *queue;

@@ -22,13 +22,16 @@
 /* A hole in a tail spans at most this; a larger gap begins a new chunk. */
 #define BL_QUEUE_HOLE_SPAN_MAX (1u << 30)
 #define BL_INDEX_SEGMENT_BYTES (64 << 20)
+#define BL_QUEUES_DUMP_STEP_BYTES (48u << 10) /* about 50 us */
 #define BL_INDEX_CACHE_CHUNKS 64
 #define BL_INDEX_UNIT_BYTES 24u
 #define BL_INDEX_HEADER_BYTES 64u
-#define BL_INDEX_CHUNK_BYTES_MAX (BL_INDEX_HEADER_BYTES + BL_QUEUE_CHUNK_UNITS * BL_INDEX_UNIT_BYTES)
+#define BL_INDEX_CHUNK_BYTES_MAX                                                                   \
+  (BL_INDEX_HEADER_BYTES + BL_QUEUE_CHUNK_UNITS * BL_INDEX_UNIT_BYTES)
 
-/* An entry as it is kept. Its queue offsets are [end of the unit before it, end), relative to the base of its
- * tail or chunk. size_bytes 0: a hole, offsets that no record has; its log offset is that of the unit before it. */
+/* An entry as it is kept. Its queue offsets are [end of the unit before it, end), relative to the
+ * base of its tail or chunk. size_bytes 0: a hole, offsets that no record has; its log offset is
+ * that of the unit before it. */
 struct bl_queue_unit {
   int64_t log_offset;
   int64_t tags_code;
@@ -46,7 +49,7 @@ struct bl_chunk_ref {
 };
 
 struct bl_queue_topic {
-  int64_t retired; /* entries below this log offset are gone */
+  int64_t retired;          /* entries below this log offset are gone */
   struct bl_queue **queues; /* by id, ascending */
   uint32_t count;
   uint32_t cap;
@@ -55,24 +58,25 @@ struct bl_queue_topic {
 };
 
 struct bl_queue {
-  struct bl_queues *queues;
-  struct bl_queue_topic *topic;
-  void *user;
-  int64_t min;
-  int64_t next;
-  int64_t assigned;
-  int64_t last_log;   /* of the last record that became an entry; -1: none */
-  int64_t floor_done; /* `min` is exact for this floor */
-  int64_t tail_base;
-  struct bl_queue_unit *tail;
-  struct bl_chunk_ref *chunks; /* live: [chunk_first, chunk_end) */
+  /* What an append touches comes first: one cache line at 10,000 queues is one wait less. */
+  int32_t id;
+  bool changed; /* since the last snapshot */
   uint32_t tail_count;
   uint32_t tail_cap;
+  int64_t last_log; /* of the last record that became an entry; -1: none */
+  int64_t next;
+  int64_t assigned;
+  int64_t tail_base;
+  struct bl_queue_unit *tail;
+  struct bl_queues *queues;
+  int64_t min;
+  int64_t floor_done; /* `min` is exact for this floor */
+  struct bl_queue_topic *topic;
+  void *user;
+  struct bl_chunk_ref *chunks; /* live: [chunk_first, chunk_end) */
   uint32_t chunk_first;
   uint32_t chunk_end;
   uint32_t chunk_cap;
-  int32_t id;
-  bool changed; /* since the last snapshot */
 };
 
 struct bl_index_segment {
@@ -103,12 +107,12 @@ struct bl_index_prepare {
 /* The snapshot that is under way. */
 struct bl_queues_dump {
   bool running;
-  size_t cursor;            /* the next queue of `all` */
-  struct bl_queue *queue;   /* whose directory is being written, or NULL */
-  int64_t position_from;    /* its chunks below this are written */
-  int64_t position_to;      /* its chunks from this on are newer than its tail in the snapshot */
+  size_t cursor;          /* the next queue of `all` */
+  struct bl_queue *queue; /* whose directory is being written, or NULL */
+  int64_t position_from;  /* its chunks below this are written */
+  int64_t position_to;    /* its chunks from this on are newer than its tail in the snapshot */
   uint32_t crc;
-  size_t crc_len;           /* bytes that `crc` covers */
+  size_t crc_len; /* bytes that `crc` covers */
 };
 
 struct bl_queues {
@@ -133,7 +137,7 @@ struct bl_queues {
   int64_t refused; /* records without an entry: no room for their queue, offsets out of range */
 
   int64_t segment_bytes;
-  int64_t index_end; /* position of the next chunk */
+  int64_t index_end;                 /* position of the next chunk */
   struct bl_index_segment *segments; /* by number, ascending */
   size_t segment_count;
   size_t segment_cap;
@@ -143,6 +147,7 @@ struct bl_queues {
   uint32_t jobs; /* on the pool */
   char *scratch; /* BL_INDEX_CHUNK_BYTES_MAX */
   struct bl_queues_dump dump;
+  uint32_t dump_step_bytes;
 };
 
 static inline uint32_t bl_queue__chunks(const struct bl_queue *queue) {
@@ -152,7 +157,7 @@ static inline uint32_t bl_queue__unit_start(const struct bl_queue_unit *units, u
   return i > 0 ? units[i - 1].end : 0;
 }
 
-/* Smaller segments, for tests; before load. */
+/* Smaller segments, for tests; before load. They may set dump_step_bytes, too. */
 void bl_queues__set_segment_bytes(struct bl_queues *queues, int64_t bytes);
 /* Forgets all queues and chunks; for a load that failed. */
 void bl_queues__clear(struct bl_queues *queues);
@@ -165,16 +170,17 @@ void bl_queues__on_record(struct bl_follower *follower, const struct bl_record *
 /* tail.c */
 /* Log offset below which the queue's entries are gone. */
 int64_t bl_queue__floor(const struct bl_queue *queue);
-/* Moves `min` up to the floor. wait: read a chunk from the disk when its middle decides; without it `min`
- * stays at that chunk's beginning until the chunk is in memory. */
+/* Moves `min` up to the floor. wait: read a chunk from the disk when its middle decides; without it
+ * `min` stays at that chunk's beginning until the chunk is in memory. */
 void bl_queue__drop_below_floor(struct bl_queue *queue, bool wait);
 void bl_queue__drop_all(struct bl_queue *queue);
-/* The unit's base is queue->tail_base; its `end` is set here. */
-void bl_queue__push(struct bl_queue *queue, struct bl_queue_unit unit, uint32_t span);
+/* The unit's base is queue->tail_base. */
+void bl_queue__push(struct bl_queue *queue, struct bl_queue_unit unit);
 /* The same for a unit of a snapshot: makes no chunk of a long tail. */
-void bl_queue__restore(struct bl_queue *queue, struct bl_queue_unit unit, uint32_t span);
+void bl_queue__restore(struct bl_queue *queue, struct bl_queue_unit unit);
 void bl_queue__add_chunk(struct bl_queue *queue, const struct bl_chunk_ref *ref);
-/* Makes chunks until at most `keep` units are in the tail; false: the disk refused, the rest stays. */
+/* Makes chunks until at most `keep` units are in the tail; false: the disk refused, the rest stays.
+ */
 bool bl_queue__spill_above(struct bl_queue *queue, uint32_t keep);
 /* A queue without an append since the last snapshot gives memory back. */
 void bl_queue__shrink(struct bl_queue *queue);
@@ -183,10 +189,13 @@ uint32_t bl_queue__unit_at(const struct bl_queue_unit *units, uint32_t count, ui
 
 /* segments.c */
 bl_err bl_index__append(struct bl_queues *queues, const struct bl_queue *queue,
-                        const struct bl_queue_unit *units, uint32_t count, struct bl_chunk_ref *out_ref);
-/* BORROWS the units of a chunk from the cache until the next call. wait: read from the disk, else BL_ERR_COLD. */
+                        const struct bl_queue_unit *units, uint32_t count,
+                        struct bl_chunk_ref *out_ref);
+/* BORROWS the units of a chunk from the cache until the next call. wait: read from the disk, else
+ * BL_ERR_COLD. */
 bl_err bl_index__units(struct bl_queues *queues, const struct bl_queue *queue,
-                       const struct bl_chunk_ref *ref, bool wait, const struct bl_queue_unit **out_units);
+                       const struct bl_chunk_ref *ref, bool wait,
+                       const struct bl_queue_unit **out_units);
 /* Verifies the bytes of a chunk and puts its units into the cache. */
 bl_err bl_index__take_bytes(struct bl_queues *queues, const struct bl_queue *queue,
                             const struct bl_chunk_ref *ref, const char *bytes, size_t len,
@@ -209,7 +218,7 @@ void bl_index__close_all(struct bl_queues *queues);
 /* snapshot.c, load.c */
 #define BL_QUEUES_SNAPSHOT_MAGIC 0x424C5153u /* "BLQS" */
 #define BL_QUEUES_SNAPSHOT_VERSION 1u
-#define BL_QUEUES_SNAPSHOT_CRC_AT 8u   /* offset of the CRC, of everything behind it */
+#define BL_QUEUES_SNAPSHOT_CRC_AT 8u /* offset of the CRC, of everything behind it */
 #define BL_QUEUES_SNAPSHOT_CRC_FROM 12u
 #define BL_QUEUES_DUMP_END 0u
 #define BL_QUEUES_DUMP_QUEUE 1u
@@ -217,6 +226,9 @@ void bl_index__close_all(struct bl_queues *queues);
 bool bl_queues__snapshot_step(struct bl_follower *follower, struct bl_snapshot *snapshot);
 void bl_queues__snapshot_done(struct bl_follower *follower, const struct bl_snapshot *snapshot,
                               bl_err err);
-bl_err bl_queues__load(struct bl_follower *follower, int64_t *out_covered_offset, struct bl_why *why);
+/* So that the next start does not read it; blocks. */
+void bl_queues__remove_snapshot(struct bl_queues *queues);
+bl_err bl_queues__load(struct bl_follower *follower, int64_t *out_covered_offset,
+                       struct bl_why *why);
 
 #endif

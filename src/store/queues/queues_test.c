@@ -1,7 +1,7 @@
 /* Single claims about the queue index; property_test.c compares it with a model. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -78,6 +78,12 @@ static void show_run(struct fixture *f, const char *topic, int64_t queue_offset,
 static struct bl_queue *queue_of(struct fixture *f, const char *topic) {
   struct bl_queue *queue = bl_queues_find(f->queues, bl_slice_text(topic), 0);
   assert_non_null(queue);
+  return queue;
+}
+
+static struct bl_queue *queue_of_or_new(struct fixture *f, const char *topic) {
+  struct bl_queue *queue;
+  assert_int_equal(bl_queues_open_queue(f->queues, bl_slice_text(topic), 0, &queue), BL_OK);
   return queue;
 }
 
@@ -180,7 +186,10 @@ static void a_batch_is_one_entry_of_many_offsets(void **state) {
   show_run(f, "T", 0, 3);
   struct bl_record record = record_of(f, "T", 0, 3);
   record.sys_flag = BL_SYS_INNER_BATCH;
-  record.properties = BL_SLICE("INNER_NUM\x01" "7\x02INNER_BASE\x01" "3\x02");
+  record.properties = BL_SLICE(
+      "INNER_NUM\x01"
+      "7\x02INNER_BASE\x01"
+      "3\x02");
   show(f, &record);
   show_run(f, "T", 10, 2);
   struct bl_queue *queue = queue_of(f, "T");
@@ -200,10 +209,35 @@ static void a_delayed_message_has_its_delivery_time_as_code(void **state) {
     struct bl_slice properties;
     int64_t code;
   } cases[] = {
-      {{"DELAY\x01" "1\x02", 8}, 1001000},       {{"DELAY\x01" "3\x02", 8}, 1010000},
-      {{"DELAY\x01" "18\x02", 9}, 8200000},      {{"DELAY\x01" "99\x02", 9}, 8200000},
-      {{"DELAY\x01" "0\x02TAGS\x01" "A\x02", 15}, 65}, {{"DELAY\x01x\x02TAGS\x01" "A\x02", 15}, 65},
-      {{"TAGS\x01" "A\x02", 7}, 65},
+      {{"DELAY\x01"
+        "1\x02",
+        8},
+       1001000},
+      {{"DELAY\x01"
+        "3\x02",
+        8},
+       1010000},
+      {{"DELAY\x01"
+        "18\x02",
+        9},
+       8200000},
+      {{"DELAY\x01"
+        "99\x02",
+        9},
+       8200000},
+      {{"DELAY\x01"
+        "0\x02TAGS\x01"
+        "A\x02",
+        15},
+       65},
+      {{"DELAY\x01x\x02TAGS\x01"
+        "A\x02",
+        15},
+       65},
+      {{"TAGS\x01"
+        "A\x02",
+        7},
+       65},
   };
   for (int i = 0; i < 7; i++) {
     struct bl_record record = record_of(f, "SCHEDULE_TOPIC_XXXX", 0, i);
@@ -327,7 +361,9 @@ struct warmed {
   int done;
 };
 
-static void on_warm(struct bl_queue_warm *warm) { BL_CONTAINER(warm, struct warmed, warm)->done++; }
+static void on_warm(struct bl_queue_warm *warm) {
+  BL_CONTAINER(warm, struct warmed, warm)->done++;
+}
 
 static void a_cold_chunk_is_read_after_warming(void **state) {
   struct fixture *f = *state;
@@ -393,8 +429,8 @@ static void a_damaged_or_unknown_snapshot_means_a_whole_replay(void **state) {
   for (size_t at = 0; at < good.len; at += at < 80 ? 1 : 97) {
     memcpy(bad, good.ptr, good.len);
     bad[at] ^= 0x10;
-    assert_int_equal(
-        bl_disk_replace_file(f->disk, path, bl_slice_of(bad, good.len), false, NULL), BL_OK);
+    assert_int_equal(bl_disk_replace_file(f->disk, path, bl_slice_of(bad, good.len), false, NULL),
+                     BL_OK);
     bl_queues_free(f->queues);
     open_index(f);
     assert_int_equal(bl_driver_load(f->follower), 0);
@@ -404,6 +440,54 @@ static void a_damaged_or_unknown_snapshot_means_a_whole_replay(void **state) {
   reload(f); /* the segments went with the damaged one, so this asks for all, too */
   assert_null(bl_queues_find(f->queues, BL_SLICE("T"), 0));
   bl_arena_fini(&arena);
+}
+
+static void discarding_forgets_all_and_the_snapshot_too(void **state) {
+  struct fixture *f = *state;
+  show_run(f, "T", 0, 1100);
+  assert_int_equal(bl_driver_snapshot(f->follower, f->disk, f->log_end), BL_OK);
+  f->follower->ops->discard(f->follower);
+  assert_null(bl_queues_find(f->queues, BL_SLICE("T"), 0));
+  f->log_end = 0;
+  show_run(f, "U", 0, 1100);
+  assert_int_equal(entry_at(queue_of(f, "U"), 3).log_offset, 300);
+  bl_queues_free(f->queues);
+  open_index(f);
+  assert_int_equal(bl_driver_load(f->follower), 0);
+  f->log_end = 0;
+  show_run(f, "U", 0, 1100);
+  assert_int_equal(bl_driver_snapshot(f->follower, f->disk, f->log_end), BL_OK);
+  reload(f);
+  assert_int_equal(entry_at(queue_of(f, "U"), 1099).log_offset, 109900);
+}
+
+static void a_queue_may_grow_while_it_is_being_written(void **state) {
+  struct fixture *f = *state;
+  for (int steps = 1; steps < 12; steps++) {
+    f->queues->dump_step_bytes = 40; /* two chunks a step */
+    show_run(f, "T", bl_queue_max_offset(queue_of_or_new(f, "T")), 6 * 1024 + 100);
+    static struct bl_snapshot snapshot;
+    int64_t covered = f->log_end;
+    bl_driver_begin(&snapshot, covered);
+    bool more = true;
+    for (int i = 0; i < steps && more; i++) {
+      more = f->follower->ops->snapshot_step(f->follower, &snapshot);
+    }
+    int64_t first = bl_queue_max_offset(queue_of(f, "T"));
+    show_run(f, "T", first, 2100);
+    while (more) more = f->follower->ops->snapshot_step(f->follower, &snapshot);
+    assert_int_equal(bl_driver_write(f->follower, f->disk, &snapshot), BL_OK);
+    bl_queues_free(f->queues);
+    open_index(f);
+    assert_int_equal(bl_driver_load(f->follower), covered);
+    f->log_end = covered;
+    show_run(f, "T", first, 2100);
+    struct bl_queue *queue = queue_of(f, "T");
+    assert_int_equal(bl_queue_max_offset(queue), first + 2100);
+    for (int64_t i = 0; i < first + 2100; i += 61) {
+      assert_int_equal(entry_at(queue, i).log_offset, i * 100);
+    }
+  }
 }
 
 static void dropped_segments_are_deleted_after_a_snapshot(void **state) {
@@ -478,20 +562,27 @@ int main(void) {
       cmocka_unit_test_setup_teardown(assigned_offsets_run_ahead_of_readable_ones, setup, teardown),
       cmocka_unit_test_setup_teardown(a_range_crosses_chunks_and_tail, setup, teardown),
       cmocka_unit_test_setup_teardown(a_record_shown_again_changes_nothing, setup, teardown),
-      cmocka_unit_test_setup_teardown(prepared_and_rolled_back_records_have_no_entry, setup, teardown),
+      cmocka_unit_test_setup_teardown(prepared_and_rolled_back_records_have_no_entry, setup,
+                                      teardown),
       cmocka_unit_test_setup_teardown(a_batch_is_one_entry_of_many_offsets, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_delayed_message_has_its_delivery_time_as_code, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_delayed_message_has_its_delivery_time_as_code, setup,
+                                      teardown),
       cmocka_unit_test_setup_teardown(a_log_that_begins_above_moves_the_minimum, setup, teardown),
       cmocka_unit_test_setup_teardown(inside_a_gap_the_next_entry_is_read, setup, teardown),
       cmocka_unit_test_setup_teardown(a_queue_that_begins_again_drops_what_was, setup, teardown),
       cmocka_unit_test_setup_teardown(what_the_log_lost_is_dropped, setup, teardown),
       cmocka_unit_test_setup_teardown(a_cold_minimum_is_never_too_high, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_retired_topic_is_empty_and_goes_on_at_its_offset, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_retired_topic_is_empty_and_goes_on_at_its_offset, setup,
+                                      teardown),
       cmocka_unit_test_setup_teardown(a_cold_chunk_is_read_after_warming, setup, teardown),
       cmocka_unit_test_setup_teardown(a_damaged_chunk_is_an_error, setup, teardown),
       cmocka_unit_test_setup_teardown(a_full_disk_keeps_the_tail_in_memory, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_damaged_or_unknown_snapshot_means_a_whole_replay, setup, teardown),
-      cmocka_unit_test_setup_teardown(dropped_segments_are_deleted_after_a_snapshot, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_damaged_or_unknown_snapshot_means_a_whole_replay, setup,
+                                      teardown),
+      cmocka_unit_test_setup_teardown(discarding_forgets_all_and_the_snapshot_too, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_queue_may_grow_while_it_is_being_written, setup, teardown),
+      cmocka_unit_test_setup_teardown(dropped_segments_are_deleted_after_a_snapshot, setup,
+                                      teardown),
       cmocka_unit_test_setup_teardown(an_idle_queue_keeps_little_memory, setup, teardown),
       cmocka_unit_test_setup_teardown(every_new_entry_is_told_once, setup, teardown),
   };

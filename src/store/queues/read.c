@@ -3,7 +3,8 @@
 #include "base/assert.h"
 #include "store/queues/queues_internal.h"
 
-/* Index in `chunks` of the first live chunk that ends after `offset`; chunk_end when there is none. */
+/* Index in `chunks` of the first live chunk that ends after `offset`; chunk_end when there is none.
+ */
 static uint32_t chunk_at(const struct bl_queue *queue, int64_t offset) {
   uint32_t low = queue->chunk_first;
   uint32_t high = queue->chunk_end;
@@ -102,8 +103,8 @@ static void warm_run(struct bl_job *job) {
   struct bl_queues *queues = warm->queue->queues;
   int64_t at = warming->ref.position % queues->segment_bytes;
   size_t want = BL_INDEX_HEADER_BYTES + (size_t)warming->ref.units * BL_INDEX_UNIT_BYTES;
-  warm->err = queues->disk->ops->read(queues->disk, warming->file, warming->bytes, want, at,
-                                      &warming->len);
+  warm->err =
+      queues->disk->ops->read(queues->disk, warming->file, warming->bytes, want, at, &warming->len);
 }
 
 static void warm_done(struct bl_job *job) {

@@ -8,19 +8,20 @@
 #include "store/queues/queues_internal.h"
 
 /* A chunk: header, then units of 24 bytes, everything big-endian.
- *   0 magic  4 version  8 CRC of what follows  12 queue id  16 hash of the topic  24 base queue offset
- *   32 span  36 units  40 first log offset  48 last log offset  56 zero */
+ *   0 magic  4 version  8 CRC of what follows  12 queue id  16 hash of the topic  24 base queue
+ * offset 32 span  36 units  40 first log offset  48 last log offset  56 zero */
 #define CHUNK_MAGIC 0x424C4943u /* "BLIC" */
 #define CHUNK_VERSION 1u
 #define CHUNK_CRC_FROM 12u
-/* Dirty files beside the current one; the oldest is synced at once beyond that. Only a replay of tens of
- * gigabytes, at start, gets there. */
+/* Dirty files beside the current one; the oldest is synced at once beyond that. Only a replay of
+ * tens of gigabytes, at start, gets there. */
 #define DIRTY_SEGMENTS_MAX 4u
 
 /* FNV-1a; on disk, so it never changes. It tells a chunk of another queue, nothing more. */
 static uint64_t topic_hash(struct bl_slice topic) {
   uint64_t hash = 0xcbf29ce484222325ull;
-  for (size_t i = 0; i < topic.len; i++) hash = (hash ^ (unsigned char)topic.ptr[i]) * 0x100000001b3ull;
+  for (size_t i = 0; i < topic.len; i++)
+    hash = (hash ^ (unsigned char)topic.ptr[i]) * 0x100000001b3ull;
   return hash;
 }
 
@@ -28,8 +29,8 @@ static size_t chunk_bytes(uint32_t units) {
   return BL_INDEX_HEADER_BYTES + (size_t)units * BL_INDEX_UNIT_BYTES;
 }
 
-static size_t encode(const struct bl_queue *queue, const struct bl_queue_unit *units, uint32_t count,
-                     char *out) {
+static size_t encode(const struct bl_queue *queue, const struct bl_queue_unit *units,
+                     uint32_t count, char *out) {
   size_t len = chunk_bytes(count);
   memset(out, 0, BL_INDEX_HEADER_BYTES);
   bl_store_u32(out, CHUNK_MAGIC);
@@ -52,8 +53,8 @@ static size_t encode(const struct bl_queue *queue, const struct bl_queue_unit *u
   return len;
 }
 
-static bl_err decode(const struct bl_queue *queue, const struct bl_chunk_ref *ref, const char *bytes,
-                     struct bl_queue_unit *out_units) {
+static bl_err decode(const struct bl_queue *queue, const struct bl_chunk_ref *ref,
+                     const char *bytes, struct bl_queue_unit *out_units) {
   size_t len = chunk_bytes(ref->units);
   if (bl_load_u32(bytes) != CHUNK_MAGIC) return BL_ERR_FORMAT;
   if (bl_load_u32(bytes + 4) != CHUNK_VERSION) return BL_ERR_VERSION;
@@ -169,7 +170,8 @@ bl_err bl_index__open_segment(struct bl_queues *queues, int64_t number) {
   char path[512];
   bl_index__segment_path(queues, number, path);
   int file;
-  bl_err err = queues->disk->ops->open(queues->disk, path, BL_OPEN_READ | BL_OPEN_WRITE, &file, NULL);
+  bl_err err =
+      queues->disk->ops->open(queues->disk, path, BL_OPEN_READ | BL_OPEN_WRITE, &file, NULL);
   if (err == BL_OK) add_segment(queues, number, file);
   return err;
 }
@@ -284,7 +286,7 @@ bl_err bl_index__units(struct bl_queues *queues, const struct bl_queue *queue,
   size_t len;
   const struct bl_disk_ops *ops = queues->disk->ops;
   bl_err err = (wait ? ops->read : ops->read_cached)(queues->disk, segment->file, queues->scratch,
-                                                    chunk_bytes(ref->units), at, &len);
+                                                     chunk_bytes(ref->units), at, &len);
   if (err != BL_OK) return err;
   return bl_index__take_bytes(queues, queue, ref, queues->scratch, len, out_units);
 }

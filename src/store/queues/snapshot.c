@@ -1,25 +1,27 @@
 /* bolide/queues.snapshot, big-endian:
- *   magic u32, version u32, CRC u32 of everything behind it, covered offset i64, log min offset i64,
- *   segment bytes i64, then parts until the one of kind 0:
- *   1 queue: topic length u16, topic, queue id i32, min i64, next i64, last log offset i64, retired log offset
- *     i64, tail base i64, units u32, units (log offset i64, tags code i64, size u32, end u32)
- *   2 chunks of the queue before it: count u32, chunks (base i64, position i64, last log i64, units u32, span u32)
- *   0 end: position of the next chunk i64, number of queues u32.
+ *   magic u32, version u32, CRC u32 of everything behind it, covered offset i64, log min offset
+ * i64, segment bytes i64, then parts until the one of kind 0: 1 queue: topic length u16, topic,
+ * queue id i32, min i64, next i64, last log offset i64, retired log offset i64, tail base i64,
+ * units u32, units (log offset i64, tags code i64, size u32, end u32) 2 chunks of the queue before
+ * it: count u32, chunks (base i64, position i64, last log i64, units u32, span u32) 0 end: position
+ * of the next chunk i64, number of queues u32.
  *
- * It is written queue by queue while records go on coming: a queue written late covers more than the
- * covered offset, which does no harm because a record is taken once. A long directory is written in parts; chunks
- * made after the queue's tail was written are left out, since the tail has their units. */
+ * It is written queue by queue while records go on coming: a queue written late covers more than
+ * the covered offset, which does no harm because a record is taken once. A long directory is
+ * written in parts; chunks made after the queue's tail was written are left out, since the tail has
+ * their units. */
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/crc32.h"
 #include "store/queues/queues_internal.h"
 
-#define STEP_BYTES (48u << 10)
 #define STEP_QUEUES 256u
-#define STEP_SPILL_BYTES (4u << 10) /* what a chunk written in passing counts for */
-#define STEP_CHUNKS 1024u
+#define STEP_SPILL_BYTES 16384u /* what a chunk written in passing counts for */
+#define CHUNK_REF_BYTES 32u
 
-static void put_i64(struct bl_buf *out, int64_t value) { bl_buf_put_u64(out, (uint64_t)value); }
+static void put_i64(struct bl_buf *out, int64_t value) {
+  bl_buf_put_u64(out, (uint64_t)value);
+}
 
 static void begin(struct bl_queues *queues, struct bl_snapshot *snapshot) {
   char path[512];
@@ -74,11 +76,13 @@ static uint32_t chunk_from(const struct bl_queue *queue, int64_t position) {
 }
 
 /* Writes a part of the directory of dump->queue; leaves dump->queue NULL at its end. */
-static void put_chunks(struct bl_queues_dump *dump, struct bl_buf *out) {
+static void put_chunks(struct bl_queues *queues, struct bl_buf *out) {
+  struct bl_queues_dump *dump = &queues->dump;
   const struct bl_queue *queue = dump->queue;
   uint32_t first = chunk_from(queue, dump->position_from);
   uint32_t end = chunk_from(queue, dump->position_to);
-  uint32_t count = end - first < STEP_CHUNKS ? end - first : STEP_CHUNKS;
+  uint32_t most = queues->dump_step_bytes / CHUNK_REF_BYTES + 1;
+  uint32_t count = end - first < most ? end - first : most;
   if (count > 0) {
     bl_buf_put_u8(out, BL_QUEUES_DUMP_CHUNKS);
     bl_buf_put_u32(out, count);
@@ -133,9 +137,11 @@ bool bl_queues__snapshot_step(struct bl_follower *follower, struct bl_snapshot *
   struct bl_queues_dump *dump = &queues->dump;
   BL_ASSERT(dump->running);
   struct bl_buf *out = file_of(snapshot);
-  size_t work = out->len;
-  size_t limit = work + STEP_BYTES;
-  for (uint32_t visited = 0; visited < STEP_QUEUES && work < limit && !out->failed; visited++) {
+  size_t start = out->len;
+  size_t spilled = 0;
+  uint32_t visited = 0;
+  while (visited < STEP_QUEUES && out->len - start + spilled < queues->dump_step_bytes &&
+         !out->failed) {
     if (dump->queue == NULL) {
       if (dump->cursor == queues->count) {
         finish(queues, snapshot);
@@ -143,10 +149,10 @@ bool bl_queues__snapshot_step(struct bl_follower *follower, struct bl_snapshot *
       }
       int64_t index_end = queues->index_end;
       begin_queue(queues, queues->all[dump->cursor++], out);
-      if (queues->index_end != index_end) limit -= limit - work < STEP_SPILL_BYTES ? limit - work : STEP_SPILL_BYTES;
+      if (queues->index_end != index_end) spilled += STEP_SPILL_BYTES;
+      visited++;
     }
-    put_chunks(dump, out);
-    work = out->len;
+    put_chunks(queues, out);
   }
   checksum(dump, out);
   if (!out->failed) return true;

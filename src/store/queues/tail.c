@@ -1,11 +1,14 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "store/queues/queues_internal.h"
 
 /* Tails of all queues together stay near this: beyond it they go to shorter chunks. */
 #define TAIL_BYTES_SOFT (32ll << 20)
 #define TAIL_FIRST_UNITS 8u
+
+static struct bl_log_limit refused_limit = {.per_second = 1};
 
 int64_t bl_queue__floor(const struct bl_queue *queue) {
   int64_t log_min = queue->queues->log_min;
@@ -147,8 +150,8 @@ static bl_err spill(struct bl_queue *queue, uint32_t units) {
   return BL_OK;
 }
 
-/* Units of the next chunk of the tail. A chunk ends in a record, so that its last log offset is one; a tail
- * does, too, and never has two holes in a row. */
+/* Units of the next chunk of the tail. A chunk ends in a record, so that its last log offset is
+ * one; a tail does, too, and never has two holes in a row. */
 static uint32_t next_chunk_units(const struct bl_queue *queue) {
   uint32_t units =
       queue->tail_count < BL_QUEUE_CHUNK_UNITS ? queue->tail_count : BL_QUEUE_CHUNK_UNITS;
@@ -158,7 +161,11 @@ static uint32_t next_chunk_units(const struct bl_queue *queue) {
 
 bool bl_queue__spill_above(struct bl_queue *queue, uint32_t keep) {
   while (queue->tail_count > keep) {
-    if (spill(queue, next_chunk_units(queue)) != BL_OK) return false;
+    bl_err err = spill(queue, next_chunk_units(queue));
+    if (err == BL_OK) continue;
+    bl_log_limited(&refused_limit, BL_LOG_ERROR, "store", "queues.chunk.refused",
+                   "error=%s going_on=\"entries stay in memory\"", bl_err_name(err));
+    return false;
   }
   return true;
 }
@@ -182,17 +189,16 @@ static void spill_when_full(struct bl_queue *queue) {
   if (target < BL_QUEUE_CHUNK_UNITS && queue->tail_count == 0) resize_tail(queue, 0);
 }
 
-void bl_queue__restore(struct bl_queue *queue, struct bl_queue_unit unit, uint32_t span) {
+void bl_queue__restore(struct bl_queue *queue, struct bl_queue_unit unit) {
   if (queue->tail_count == queue->tail_cap) {
     resize_tail(queue, queue->tail_cap < TAIL_FIRST_UNITS ? TAIL_FIRST_UNITS : queue->tail_cap * 2);
   }
-  unit.end = bl_queue__unit_start(queue->tail, queue->tail_count) + span;
   queue->tail[queue->tail_count++] = unit;
   queue->queues->entry_count++;
 }
 
-void bl_queue__push(struct bl_queue *queue, struct bl_queue_unit unit, uint32_t span) {
-  bl_queue__restore(queue, unit, span);
+void bl_queue__push(struct bl_queue *queue, struct bl_queue_unit unit) {
+  bl_queue__restore(queue, unit);
   queue->changed = true;
   if (unit.size_bytes > 0) spill_when_full(queue);
 }

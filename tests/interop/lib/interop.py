@@ -375,13 +375,19 @@ class BolideServer:
             self.argv += ["-c", path]
         self.argv += list(args)
 
-    def start(self, seconds=20):
+    def start(self):
+        self.launch()
+        return self.await_ready()
+
+    def launch(self):
         if os.path.exists(self.ready_file):
             os.unlink(self.ready_file)
         with open(self.err_path, "ab") as err:
             self.proc = subprocess.Popen(self.argv, stdout=err, stderr=err, cwd=self.dir,
                                          stdin=subprocess.DEVNULL)
         _live.append(self)
+
+    def await_ready(self, seconds=20):
         wait_until(lambda: self.ready() or self.proc.poll() is not None, seconds, 0.01)
         ready = self.ready()
         if not ready:
@@ -524,3 +530,34 @@ def java_main(tmp, classpath, namesrv, prefix, *args, timeout=300, heap="512m"):
     argv = java_argv(os.path.join(tmp, "home-" + prefix), classpath, heap)
     argv += ["bolide.interop.Main", namesrv, prefix, *[str(a) for a in args]]
     return run(argv, timeout=timeout)
+
+
+class JavaSteps:
+    """One JVM that does steps of Main (see Main.java) until closed; a step's output is returned."""
+
+    def __init__(self, tmp, namesrv, version="5.5.0", prefix="steps"):
+        argv = java_argv(os.path.join(tmp, "home-" + prefix), java_client(version))
+        self.err_path = os.path.join(tmp, prefix + ".err")
+        with open(self.err_path, "a") as err:
+            self.client = Client(argv + ["bolide.interop.Main", namesrv, prefix, "steps"],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err,
+                                 text=True)
+
+    def __call__(self, *words):
+        proc = self.client.proc
+        proc.stdin.write(" ".join(map(str, words)) + "\n")
+        proc.stdin.flush()
+        out = []
+        for line in proc.stdout:
+            if line == "done\n":
+                return "".join(out)
+            if line.startswith("failed "):
+                raise RuntimeError("%s: %s" % (" ".join(map(str, words)), line))
+            out.append(line)
+        with open(self.err_path) as f:
+            raise RuntimeError("%s: the JVM ended\n%s" % (words, f.read()[-2000:]))
+
+    def close(self):
+        self.client.kill()
+        if self.client in _live:
+            _live.remove(self.client)

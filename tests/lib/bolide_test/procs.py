@@ -147,7 +147,7 @@ class Server:
         self.config, self.args = dict(config or {}), list(args)
         self.namesrv_port, self.broker_port = namesrv_port, broker_port
         self.env = env
-        self.process = None
+        self.process, self.ended = None, False
         if start:
             self.start()
 
@@ -166,6 +166,7 @@ class Server:
 
     def start(self, timeout=30.0):
         self.process = Process(self.command(), env=self.env)
+        self.ended = False  # by a test, on purpose
         began = time.monotonic()
 
         def ready():
@@ -183,12 +184,14 @@ class Server:
 
     def stop(self, timeout=10.0):
         """SIGTERM; the exit status and how long it took."""
+        self.ended = True
         began = time.monotonic()
         self.process.signal(signal.SIGTERM)
         status = self.process.wait(timeout)
         return status, time.monotonic() - began
 
     def kill9(self):
+        self.ended = True
         self.process.signal(signal.SIGKILL)
         self.process.wait(10)
 
@@ -196,6 +199,10 @@ class Server:
         return self.process is not None and self.process.running()
 
     def close(self):
+        if self.process and not self.process.running() and not self.ended:
+            print("# the server ended by itself, status %s:" % self.process.wait())
+            for line in self.process.stderr().splitlines()[-30:]:
+                print("#   " + line)
         if self.process:
             self.process.close()
 

@@ -28,7 +28,12 @@ import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
-/** Consumer groups: who gets what, how often, and in which order. */
+/**
+ * Consumer groups: who gets what, how often, and in which order.
+ *
+ * <p>Client 5.5.0 sometimes gives a consumer that starts its queues only at a later rebalance (20 s
+ * apart): waits for a start are 60 s. What needs the server's notice alone is given 10 s.
+ */
 final class GroupCases {
     static final int QUEUES = 12;
     static final int STEADY = 100000;
@@ -97,8 +102,8 @@ final class GroupCases {
             for (int i = 0; i < 3; i++) {
                 group.add(member(topic, tally));
             }
-            Check.that(Tools.await(10, () -> even(group, topic, QUEUES)),
-                "cluster: 3 consumers have 4 of 12 queues each within 10 s", spread(group, topic));
+            Check.that(Tools.await(60, () -> even(group, topic, QUEUES)),
+                "cluster: 3 consumers have 4 of 12 queues each", spread(group, topic));
             Thread.sleep(500);
             steady(topic, tally, group);
             wake(topic, tally);
@@ -176,8 +181,8 @@ final class GroupCases {
         });
         Tools.await(20, () -> at.get() >= STEADY + MOVING / 4);
         group.add(member(topic, tally));
-        Check.that(Tools.await(10, () -> even(group, topic, QUEUES)),
-            "cluster: a 4th joins, 3 queues each within 10 s", spread(group, topic));
+        Check.that(Tools.await(60, () -> even(group, topic, QUEUES)),
+            "cluster: a 4th joins, 3 queues each", spread(group, topic));
         Tools.await(20, () -> at.get() >= STEADY + MOVING / 2);
         group.remove(0).shutdown();
         Check.that(Tools.await(10, () -> even(group, topic, QUEUES)),
@@ -274,7 +279,7 @@ final class GroupCases {
             c.start();
             group.add(c);
         }
-        Check.that(Tools.await(30, () -> even(group, topic, 4)),
+        Check.that(Tools.await(60, () -> even(group, topic, 4)),
             "orderly: 2 consumers lock 2 queues each", spread(group, topic));
         for (int i = 0; i < 2000; i++) {
             Tools.producer().send(number(topic, i),
@@ -310,7 +315,7 @@ final class GroupCases {
         for (MessageQueue mq : Tools.queues(topic)) {
             Tools.producer().send(new Message(topic, "A", "last".getBytes()), mq);
         }
-        Tools.await(30, () -> tags.size() == 2 && tags.get("A").get() + tags.get("C").get() == 103);
+        Tools.await(60, () -> tags.size() == 2 && tags.get("A").get() + tags.get("C").get() == 103);
         Thread.sleep(300);
         Check.equal(new TreeMap<>(tags).toString(), "{A=53, C=50}", "filter: only tags A and C");
         c.shutdown();
@@ -358,7 +363,7 @@ final class GroupCases {
         for (int i = 0; i < 100; i++) {
             Tools.producer().send(Tools.text(topic, "b" + i));
         }
-        Tools.await(30, () -> counts.get(0).get() >= 100 && counts.get(1).get() >= 100);
+        Tools.await(60, () -> counts.get(0).get() >= 100 && counts.get(1).get() >= 100);
         Thread.sleep(300);
         Check.equal(counts.toString(), "[100, 100]", "broadcast: both get every message");
         for (DefaultMQPushConsumer c : group) {
@@ -384,7 +389,7 @@ final class GroupCases {
                 return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
             c.start();
-            Tools.await(30, () -> sum.get() >= want);
+            Tools.await(60, () -> sum.get() >= want);
             Thread.sleep(300);
             c.shutdown();
             Check.equal(sum.get(), want, "restart: round " + round + " consumes only new messages");

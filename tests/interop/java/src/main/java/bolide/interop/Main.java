@@ -1,5 +1,6 @@
 package bolide.interop;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -8,10 +9,13 @@ import java.util.Map;
  *
  * <pre>
  * Main NAMESRV PREFIX cases NAME...
- * Main NAMESRV PREFIX produce TOPIC QUEUES FIRST COUNT   (QUEUES 0: topic is there or auto-created)
- * Main NAMESRV PREFIX dump TOPIC...
- * Main NAMESRV PREFIX consume TOPIC GROUP COUNT
- * Main NAMESRV PREFIX offsets TOPIC GROUP
+ * Main NAMESRV PREFIX STEP
+ * Main NAMESRV PREFIX steps     a STEP a line from standard input; after each a line "done" or "failed ..."
+ *
+ * STEP: produce TOPIC QUEUES FIRST COUNT   (QUEUES 0: the topic is there or auto-created)
+ *       dump TOPIC...
+ *       consume TOPIC GROUP COUNT
+ *       offsets TOPIC GROUP
  * </pre>
  */
 public final class Main {
@@ -50,8 +54,10 @@ public final class Main {
             for (int i = 3; i < args.length; i++) {
                 run(args[i]);
             }
+        } else if (args[2].equals("steps")) {
+            Steps.serve();
         } else {
-            Steps.run(args);
+            Steps.run(Arrays.copyOfRange(args, 2, args.length));
         }
         Tools.shutdown();
         System.exit(Check.failed ? 1 : 0);

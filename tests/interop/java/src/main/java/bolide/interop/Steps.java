@@ -1,5 +1,7 @@
 package bolide.interop;
 
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
@@ -20,25 +22,40 @@ final class Steps {
     private Steps() {
     }
 
+    /** Steps from standard input until its end. */
+    static void serve() throws Exception {
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+            try {
+                run(line.split(" "));
+                System.out.println("done");
+            } catch (Exception e) {
+                e.printStackTrace();
+                System.out.println("failed " + String.valueOf(e).replace('\n', ' '));
+            }
+            System.out.flush();
+        }
+    }
+
     static void run(String[] args) throws Exception {
-        switch (args[2]) {
+        switch (args[0]) {
             case "produce":
-                produce(args[3], Integer.parseInt(args[4]), Integer.parseInt(args[5]),
-                    Integer.parseInt(args[6]));
+                produce(args[1], Integer.parseInt(args[2]), Integer.parseInt(args[3]),
+                    Integer.parseInt(args[4]));
                 break;
             case "dump":
-                for (int i = 3; i < args.length; i++) {
+                for (int i = 1; i < args.length; i++) {
                     dump(args[i]);
                 }
                 break;
             case "consume":
-                consume(args[3], args[4], Integer.parseInt(args[5]));
+                consume(args[1], args[2], Integer.parseInt(args[3]));
                 break;
             case "offsets":
-                offsets(args[3], args[4]);
+                offsets(args[1], args[2]);
                 break;
             default:
-                throw new IllegalArgumentException(args[2]);
+                throw new IllegalArgumentException(args[0]);
         }
     }
 
@@ -50,7 +67,7 @@ final class Steps {
         return text.toString();
     }
 
-    /** Message n has key kN, tag tag(n mod 5), and a body made of n; every 10th send is a batch of 10. */
+    /** Message n has key kN, tag tag(n mod 5), and a body made of n; 80 of 100 go in batches of 10. */
     private static void produce(String topic, int queues, int first, int count) throws Exception {
         if (queues > 0) {
             Tools.createTopic(topic, queues);
@@ -60,9 +77,9 @@ final class Steps {
         for (int n = first; n < first + count; n++) {
             Message m = new Message(topic, "tag" + n % 5, "k" + n, body(n).getBytes());
             m.putUserProperty("n", "" + n);
-            if (n / 100 % 2 == 0) {
+            if (n % 100 < 80) {
                 batch.add(m);
-                if (batch.size() < 10 && n + 1 < first + count && (n + 1) / 100 % 2 == 0) {
+                if (batch.size() < 10 && n + 1 < first + count && n % 100 != 79) {
                     continue;
                 }
                 SendResult r = Tools.producer().send(new ArrayList<>(batch));
@@ -93,7 +110,7 @@ final class Steps {
         }
     }
 
-    /** A clustering consumer until COUNT different messages came or 30 s; offsets are committed. */
+    /** A clustering consumer until COUNT different messages came or 60 s; offsets are committed. */
     private static void consume(String topic, String group, int count) throws Exception {
         ConcurrentHashMap<String, Integer> seen = new ConcurrentHashMap<>();
         AtomicInteger total = new AtomicInteger();
@@ -109,7 +126,7 @@ final class Steps {
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
         c.start();
-        Tools.await(30, () -> seen.size() >= count);
+        Tools.await(60, () -> seen.size() >= count);
         Thread.sleep(500);
         c.shutdown();
         System.out.println("consumed " + seen.size() + " different, " + total.get() + " in all");
@@ -118,6 +135,7 @@ final class Steps {
     private static void offsets(String topic, String group) throws Exception {
         DefaultMQPullConsumer c = new DefaultMQPullConsumer(group);
         c.setNamesrvAddr(Tools.namesrv);
+        c.setInstanceName("offsets");
         c.start();
         for (MessageQueue mq : Tools.queues(topic)) {
             System.out.println("offset " + topic + " " + mq.getQueueId() + " "

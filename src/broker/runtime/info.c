@@ -1,0 +1,232 @@
+/* The table of GET_BROKER_RUNTIME_INFO: RocketMQ's keys with our figures. Where RocketMQ has thread pools with queues
+ * we have none, so their sizes are 0, but for sends that wait for room in the log. */
+#include <stdio.h>
+
+#include "broker/broker.h"
+#include "broker/runtime/runtime.h"
+#include "remoting/remoting.h"
+
+#define CODE_PULL 11
+#define US_PER_MS 1000
+
+struct table {
+  struct bl_json_writer w;
+  struct bl_buf text; /* of the value being made */
+};
+
+static void put_text(struct table *table, const char *key, const char *text) {
+  bl_json_member_text(&table->w, key, bl_slice_text(text));
+}
+
+static void put_i64(struct table *table, const char *key, int64_t value) {
+  char text[24];
+  snprintf(text, sizeof(text), "%lld", (long long)value);
+  put_text(table, key, text);
+}
+
+/* As Double#toString. */
+static void append_double(struct bl_buf *out, double value) {
+  struct bl_json_writer w = bl_json_writer_of(out, false);
+  bl_json_put_double(&w, value);
+}
+
+static void put_double(struct table *table, const char *key, double value) {
+  bl_buf_clear(&table->text);
+  append_double(&table->text, value);
+  bl_json_member_text(&table->w, key, bl_buf_slice(&table->text));
+}
+
+static void put_ms(struct table *table, const char *key, uint64_t us) {
+  char text[32];
+  snprintf(text, sizeof(text), "%.2f", (double)us / US_PER_MS);
+  put_text(table, key, text);
+}
+
+void bl_runtime_put_bytes(struct bl_buf *out, int64_t bytes) {
+  static const char units[] = "KMGTPE";
+  if (bytes < 1024) {
+    bl_buf_printf(out, "%lld B", (long long)bytes);
+    return;
+  }
+  int unit = 0;
+  double value = (double)bytes / 1024;
+  while (value >= 1024 && unit < 5) {
+    value /= 1024;
+    unit++;
+  }
+  bl_buf_printf(out, "%.1f %ciB", value, units[unit]);
+}
+
+/* Over 10, 60 and 600 seconds; of two rates together when `more` is given. */
+static void put_tps(struct table *table, const char *key, const struct bl_rate *rate,
+                    const struct bl_rate *more) {
+  static const size_t seconds[] = {10, 60, 600};
+  bl_buf_clear(&table->text);
+  for (int i = 0; i < 3; i++) {
+    double per_second = bl_rate_per_second(rate, seconds[i]);
+    if (more != NULL) per_second += bl_rate_per_second(more, seconds[i]);
+    if (i > 0) bl_buf_put_char(&table->text, ' ');
+    append_double(&table->text, per_second);
+  }
+  bl_json_member_text(&table->w, key, bl_buf_slice(&table->text));
+}
+
+/* How many sends took how long, in RocketMQ's classes. */
+static void put_distribution(struct table *table, const struct bl_histogram *histogram) {
+  static const struct {
+    const char *name;
+    uint64_t below_us;
+  } classes[] = {{"<=0ms", 1000},         {"0~10ms", 10000},      {"10~50ms", 50000},   {"50~100ms", 100000},
+                 {"100~200ms", 200000},   {"200~500ms", 500000},  {"500ms~1s", 1000000}, {"1~2s", 2000000},
+                 {"2~3s", 3000000},       {"3~4s", 4000000},      {"4~5s", 5000000},    {"5~10s", 10000000},
+                 {"10s~", UINT64_MAX}};
+  size_t bucket = 0;
+  bl_buf_clear(&table->text);
+  for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+    uint64_t count = 0;
+    while (bucket < BL_HISTOGRAM_BUCKETS && bl_histogram_bucket_end_us(bucket) < classes[i].below_us) {
+      count += histogram->counts[bucket++];
+    }
+    bl_buf_printf(&table->text, "[%s]:%llu ", classes[i].name, (unsigned long long)count);
+  }
+  bl_json_member_text(&table->w, "putMessageDistributeTime", bl_buf_slice(&table->text));
+}
+
+static int64_t max_pull_ms(const struct bl_broker *broker) {
+  if (broker->remoting == NULL) return 0;
+  size_t count = bl_remoting_request_count(broker->remoting);
+  for (size_t i = 0; i < count; i++) {
+    const struct bl_request *request = bl_remoting_request(broker->remoting, i);
+    if (request->code != CODE_PULL || (request->roles & BL_ROLE_BROKER) == 0) continue;
+    return bl_remoting_stats(broker->remoting, i)->max_ns / 1000000;
+  }
+  return 0;
+}
+
+static void put_runtime(struct table *table, int64_t ms) {
+  char text[96];
+  snprintf(text, sizeof(text), "[ %lld days, %lld hours, %lld minutes, %lld seconds ]",
+           (long long)(ms / 86400000), (long long)(ms / 3600000 % 24), (long long)(ms / 60000 % 60),
+           (long long)(ms / 1000 % 60));
+  put_text(table, "runtime", text);
+}
+
+static void put_sends(struct table *table, struct bl_runtime *runtime) {
+  const struct bl_broker_stats *stats = &runtime->broker->stats;
+  int64_t total = stats->put_count;
+  put_i64(table, "putMessageEntireTimeMax", stats->put_us_max / US_PER_MS);
+  put_i64(table, "putMessageTimesTotal", total);
+  put_i64(table, "putMessageFailedTimes", stats->put_failed);
+  put_i64(table, "putMessageSizeTotal", stats->put_bytes);
+  put_double(table, "putMessageAverageSize", total > 0 ? (double)stats->put_bytes / (double)total : 0);
+  put_distribution(table, &stats->put_us);
+  put_ms(table, "putLatency99", bl_histogram_percentile_us(&stats->put_us, 99));
+  put_ms(table, "putLatency999", bl_histogram_percentile_us(&stats->put_us, 99.9));
+  put_tps(table, "putTps", &runtime->put, NULL);
+  put_i64(table, "msgPutTotalYesterdayMorning", stats->put_yesterday_start);
+  put_i64(table, "msgPutTotalTodayMorning", stats->put_today_start);
+  put_i64(table, "msgPutTotalTodayNow", total);
+}
+
+static void put_gets(struct table *table, struct bl_runtime *runtime) {
+  const struct bl_broker_stats *stats = &runtime->broker->stats;
+  put_i64(table, "getMessageEntireTimeMax", max_pull_ms(runtime->broker));
+  put_tps(table, "getFoundTps", &runtime->found, NULL);
+  put_tps(table, "getMissTps", &runtime->missed, NULL);
+  put_tps(table, "getTotalTps", &runtime->found, &runtime->missed);
+  put_tps(table, "getTransferredTps", &runtime->transferred, NULL);
+  put_i64(table, "msgGetTotalYesterdayMorning", stats->get_yesterday_start);
+  put_i64(table, "msgGetTotalTodayMorning", stats->get_today_start);
+  put_i64(table, "msgGetTotalTodayNow", stats->get_count);
+}
+
+static void put_disk(struct table *table, const struct bl_broker *broker) {
+  const char *dir = broker->settings->store_dir;
+  int64_t total = 0;
+  int64_t left = 0;
+  double ratio = -1;
+  char key[4200];
+  bl_err err = broker->disk->ops->space(broker->disk, dir, &total, &left);
+  if (err == BL_OK && total > 0) ratio = (double)((total - left) * 100 / total) / 100;
+  put_double(table, "commitLogDiskRatio", ratio);
+  snprintf(key, sizeof(key), "commitLogDiskRatio_%s/commitlog", dir);
+  put_double(table, key, ratio);
+  put_double(table, "consumeQueueDiskRatio", ratio);
+  bl_buf_clear(&table->text);
+  bl_buf_put_text(&table->text, "Total : ");
+  bl_runtime_put_bytes(&table->text, total);
+  bl_buf_put_text(&table->text, ", Free : ");
+  bl_runtime_put_bytes(&table->text, left);
+  bl_buf_put_text(&table->text, ".");
+  bl_json_member_text(&table->w, "commitLogDirCapacity", bl_buf_slice(&table->text));
+}
+
+static void put_store(struct table *table, const struct bl_broker *broker) {
+  struct bl_store_marks marks = bl_store_marks(broker->store);
+  struct bl_store_stats stats;
+  bl_store_stats(broker->store, &stats);
+  put_i64(table, "commitLogMinOffset", marks.min_offset);
+  put_i64(table, "commitLogMaxOffset", marks.appended);
+  put_i64(table, "earliestMessageTimeStamp", stats.first_store_ms > 0 ? stats.first_store_ms : -1);
+  put_i64(table, "dispatchBehindBytes", marks.appended - marks.visible);
+  put_i64(table, "dispatchMaxBuffer", 0);
+  put_i64(table, "pageCacheLockTimeMills", 0);
+  put_i64(table, "remainTransientStoreBufferNumbs", INT32_MAX); /* as RocketMQ without that pool */
+  bl_buf_clear(&table->text);
+  bl_runtime_put_bytes(&table->text, marks.appended - marks.written);
+  bl_json_member_text(&table->w, "remainHowManyDataToCommit", bl_buf_slice(&table->text));
+  bl_buf_clear(&table->text);
+  bl_runtime_put_bytes(&table->text, marks.appended - marks.flushed);
+  bl_json_member_text(&table->w, "remainHowManyDataToFlush", bl_buf_slice(&table->text));
+}
+
+static void put_queues(struct table *table, const struct bl_broker *broker) {
+  static const char *const pools[] = {"pull", "litePull", "query", "ack"};
+  char key[64];
+  put_i64(table, "sendThreadPoolQueueSize", broker->sends.waiting_for_room);
+  put_i64(table, "sendThreadPoolQueueCapacity", BL_SEND_ROOM_WAITS_MAX);
+  put_i64(table, "sendThreadPoolQueueHeadWaitTimeMills", 0);
+  for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
+    snprintf(key, sizeof(key), "%sThreadPoolQueueSize", pools[i]);
+    put_i64(table, key, 0);
+    snprintf(key, sizeof(key), "%sThreadPoolQueueCapacity", pools[i]);
+    put_i64(table, key, 0);
+    snprintf(key, sizeof(key), "%sThreadPoolQueueHeadWaitTimeMills", pools[i]);
+    put_i64(table, key, 0);
+  }
+  put_i64(table, "EndTransactionQueueSize", 0);
+  put_i64(table, "EndTransactionThreadPoolQueueCapacity", 0);
+}
+
+static void put_timers(struct table *table) {
+  put_i64(table, "timerReadBehind", 0);
+  put_i64(table, "timerOffsetBehind", 0);
+  put_i64(table, "timerCongestNum", 0);
+  put_double(table, "timerEnqueueTps", 0);
+  put_double(table, "timerDequeueTps", 0);
+}
+
+void bl_runtime_write_info(struct bl_runtime *runtime, struct bl_buf *out) {
+  const struct bl_broker *broker = runtime->broker;
+  struct table table = {.w = bl_json_writer_of(out, false)};
+  bl_buf_init(&table.text, 65536);
+  bl_runtime_sample(runtime);
+  bl_json_open_object(&table.w);
+  bl_json_key(&table.w, "table");
+  bl_json_open_object(&table.w);
+  put_i64(&table, "bootTimestamp", broker->boot_ms);
+  put_runtime(&table, bl_clock_wall_ms(broker->clock) - broker->boot_ms);
+  put_text(&table, "brokerActive", "true");
+  put_i64(&table, "brokerVersion", BL_VERSION_ORDINAL);
+  put_text(&table, "brokerVersionDesc", "V5_5_0");
+  put_i64(&table, "startAcceptSendRequestTimeStamp", 0); /* from the start on */
+  put_sends(&table, runtime);
+  put_gets(&table, runtime);
+  put_store(&table, broker);
+  put_disk(&table, broker);
+  put_queues(&table, broker);
+  put_timers(&table);
+  bl_json_close_object(&table.w);
+  bl_json_close_object(&table.w);
+  bl_buf_fini(&table.text);
+}

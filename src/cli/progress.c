@@ -1,0 +1,53 @@
+#include "cli/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "os/process.h"
+#include "os/stdio.h"
+
+#define STEP_MS 500
+
+const char *bl_progress_number(uint64_t number) {
+  static char texts[4][32];
+  static unsigned next;
+  char *text = texts[next++ % 4];
+  char digits[24];
+  int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
+  int to = 0;
+  for (int i = 0; i < len; i++) {
+    if (i > 0 && (len - i) % 3 == 0) text[to++] = ',';
+    text[to++] = digits[i];
+  }
+  text[to] = '\0';
+  return text;
+}
+
+static void show(struct bl_timer *timer, int64_t now_ms) {
+  struct bl_progress *progress = BL_CONTAINER(timer, struct bl_progress, timer);
+  int64_t passed_ms = now_ms > progress->last_ms ? now_ms - progress->last_ms : 1;
+  uint64_t rate = (*progress->count - progress->last_count) * 1000 / (uint64_t)passed_ms;
+  char line[128];
+  int len = snprintf(line, sizeof(line), "\r\033[K%s %s, %s/s", progress->what,
+                     bl_progress_number(*progress->count), bl_progress_number(rate));
+  bl_process_write_stderr(line, (uint64_t)len);
+  progress->shown = true;
+  progress->last_count = *progress->count;
+  progress->last_ms = now_ms;
+  bl_timer_set(progress->timers, timer, now_ms + STEP_MS);
+}
+
+void bl_progress_start(struct bl_progress *progress, struct bl_timers *timers, int64_t now_ms,
+                       const char *what, const uint64_t *count) {
+  *progress = (struct bl_progress){
+      .timer = {.fire = show}, .timers = timers, .what = what, .count = count, .last_ms = now_ms};
+  if (bl_stdio_is_terminal(BL_STDERR)) bl_timer_set(timers, &progress->timer, now_ms + STEP_MS);
+}
+
+void bl_progress_stop(struct bl_progress *progress) {
+  if (progress->timers == NULL) return;
+  bl_timer_cancel(progress->timers, &progress->timer);
+  if (progress->shown) bl_process_write_stderr("\r\033[K", 4);
+  progress->shown = false;
+}

@@ -1,0 +1,107 @@
+/* 34: who a client is and what it wants. Enums come as names or as ordinals, numbers as text (C++ clients).
+ * Source: apache/rocketmq HeartbeatData, ConsumerData, SubscriptionData. */
+#include "base/json.h"
+#include "broker/broker.h"
+#include "remoting/request.h"
+
+#define GROUPS_MAX 10000
+#define SUBSCRIPTIONS_MAX 10000
+
+/* The place of the text among `names`, or the ordinal it is; `otherwise` for anything else. */
+static int enum_of(const struct bl_json *node, const char *const *names, int count, int otherwise) {
+  struct bl_slice text = bl_json_text(node);
+  int32_t ordinal;
+  for (int i = 0; i < count; i++) {
+    if (bl_slice_is(text, names[i])) return i;
+  }
+  return bl_slice_i32(text, &ordinal) && ordinal >= 0 && ordinal < count ? ordinal : otherwise;
+}
+
+static uint32_t bounded(const struct bl_json *array, uint32_t limit) {
+  if (array == NULL || array->kind != BL_JSON_ARRAY) return 0;
+  return array->count < limit ? array->count : limit;
+}
+
+static void take_subscriptions(const struct bl_json *array, struct bl_arena *arena,
+                               struct bl_heartbeat_consumer *consumer) {
+  uint32_t count = bounded(array, SUBSCRIPTIONS_MAX);
+  consumer->subscriptions = bl_arena_zero(arena, (count + 1) * sizeof(*consumer->subscriptions));
+  const struct bl_json *node = count > 0 ? array->child : NULL;
+  for (; node != NULL && consumer->subscription_count < count; node = node->next) {
+    struct bl_heartbeat_subscription *s = &consumer->subscriptions[consumer->subscription_count];
+    s->topic = bl_json_text(bl_json_get(node, "topic"));
+    s->expression = bl_json_text(bl_json_get(node, "subString"));
+    s->expression_type = bl_json_text(bl_json_get(node, "expressionType"));
+    s->version = bl_json_i64(bl_json_get(node, "subVersion"), 0);
+    if (s->topic.len > 0 && s->topic.len <= BL_TOPIC_SPECIAL_BYTES_MAX) consumer->subscription_count++;
+  }
+}
+
+static void take_consumers(const struct bl_json *array, struct bl_arena *arena,
+                           struct bl_heartbeat *heartbeat) {
+  static const char *const types[] = {"CONSUME_ACTIVELY", "CONSUME_PASSIVELY", "CONSUME_POP"};
+  static const char *const models[] = {"BROADCASTING", "CLUSTERING"};
+  static const char *const froms[] = {"CONSUME_FROM_LAST_OFFSET",
+                                      "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
+                                      "CONSUME_FROM_MIN_OFFSET",
+                                      "CONSUME_FROM_MAX_OFFSET",
+                                      "CONSUME_FROM_FIRST_OFFSET",
+                                      "CONSUME_FROM_TIMESTAMP"};
+  uint32_t count = bounded(array, GROUPS_MAX);
+  heartbeat->consumers = bl_arena_zero(arena, (count + 1) * sizeof(*heartbeat->consumers));
+  const struct bl_json *node = count > 0 ? array->child : NULL;
+  for (; node != NULL && heartbeat->consumer_count < count; node = node->next) {
+    struct bl_heartbeat_consumer *c = &heartbeat->consumers[heartbeat->consumer_count];
+    c->group = bl_json_text(bl_json_get(node, "groupName"));
+    if (c->group.len == 0 || c->group.len > BL_GROUP_BYTES_MAX) continue;
+    c->type = (enum bl_consume_type)enum_of(bl_json_get(node, "consumeType"), types, 3, 1);
+    c->model = (enum bl_message_model)enum_of(bl_json_get(node, "messageModel"), models, 2, 1);
+    c->from = (enum bl_consume_from)enum_of(bl_json_get(node, "consumeFromWhere"), froms, 6, 0);
+    c->unit_mode = bl_json_bool(bl_json_get(node, "unitMode"), false);
+    take_subscriptions(bl_json_get(node, "subscriptionDataSet"), arena, c);
+    heartbeat->consumer_count++;
+  }
+}
+
+static void take_producers(const struct bl_json *array, struct bl_arena *arena,
+                           struct bl_heartbeat *heartbeat) {
+  uint32_t count = bounded(array, GROUPS_MAX);
+  heartbeat->producers = bl_arena_zero(arena, (count + 1) * sizeof(*heartbeat->producers));
+  const struct bl_json *node = count > 0 ? array->child : NULL;
+  for (; node != NULL && heartbeat->producer_count < count; node = node->next) {
+    struct bl_slice group = bl_json_text(bl_json_get(node, "groupName"));
+    if (group.len == 0 || group.len > BL_GROUP_BYTES_MAX) continue;
+    heartbeat->producers[heartbeat->producer_count++] = group;
+  }
+}
+
+static enum bl_outcome handle(struct bl_call *call) {
+  const struct bl_json *root = bl_call_json(call);
+  if (root == NULL) return BL_DONE;
+  struct bl_heartbeat heartbeat = {
+      .client_id = bl_json_text(bl_json_get(root, "clientID")),
+      .language = call->command->language,
+      .version = call->command->version,
+      .fingerprint = bl_json_i32(bl_json_get(root, "heartbeatFingerprint"), 0),
+      .without_sub = bl_json_bool(bl_json_get(root, "withoutSub"), false)};
+  if (heartbeat.client_id.len == 0 || heartbeat.client_id.len > BL_CLIENT_ID_BYTES_MAX) {
+    return bl_call_fail(call, BL_ERR_SYSTEM, "the heartbeat has no clientID, or a longer one than %d",
+                        BL_CLIENT_ID_BYTES_MAX);
+  }
+  take_consumers(bl_json_get(root, "consumerDataSet"), call->arena, &heartbeat);
+  take_producers(bl_json_get(root, "producerDataSet"), call->arena, &heartbeat);
+  bool changed = bl_members_heartbeat(call->server, call->conn, &heartbeat);
+  struct bl_field extra[2] = {{BL_SLICE("IS_SUPPORT_HEART_BEAT_V2"), BL_SLICE("true")},
+                              {BL_SLICE("IS_SUB_CHANGE"), changed ? BL_SLICE("true") : BL_SLICE("false")}};
+  struct bl_reply reply = {.code = 0, .extra = extra, .extra_count = 2};
+  bl_call_reply(call, &reply);
+  return BL_DONE;
+}
+
+const struct bl_request bl_request_heart_beat = {
+    .code = 34,
+    .name = "HEART_BEAT",
+    .roles = BL_ROLE_BROKER,
+    .flags = BL_REQUEST_NEEDS_BODY,
+    .handle = handle,
+};

@@ -1,0 +1,29 @@
+#include "broker/broker.h"
+#include "remoting/request.h"
+#include "requests/json_parts.h"
+#include "requests/lock/lock_body.h"
+
+static enum bl_outcome handle(struct bl_call *call) {
+  struct bl_lock_body body;
+  if (!bl_lock_body_read(call, &body)) return BL_DONE;
+  struct bl_json_writer w = bl_json_writer_of(call->body, false);
+  bl_json_open_object(&w);
+  bl_json_key(&w, "lockOKMQSet");
+  bl_json_open_array(&w);
+  for (const struct bl_json *node = body.queues->child; node != NULL; node = node->next) {
+    struct bl_lock_queue queue = bl_lock_queue_of(node);
+    if (!bl_locks_take(call->server, body.group, queue.topic, queue.queue_id, body.client_id)) continue;
+    bl_json_put_queue(&w, queue.broker_name, queue.topic, queue.queue_id);
+  }
+  bl_json_close_array(&w);
+  bl_json_close_object(&w);
+  return bl_call_ok_body(call);
+}
+
+const struct bl_request bl_request_lock_batch = {
+    .code = 41,
+    .name = "LOCK_BATCH_MQ",
+    .roles = BL_ROLE_BROKER,
+    .flags = BL_REQUEST_NEEDS_BODY,
+    .handle = handle,
+};

@@ -1,0 +1,15 @@
+#include "namesrv/namesrv.h"
+#include "remoting/request.h"
+#include "requests/namesrv_admin/topic_list.h"
+
+static enum bl_outcome handle(struct bl_call *call) {
+  bool enabled = bl_namesrv_settings(call->server)->enable_topic_list;
+  return bl_topic_list(call, enabled, BL_NAMESRV_TOPICS_UNIT_SUB, bl_slice_text(NULL));
+}
+
+const struct bl_request bl_request_unit_sub_topics = {
+    .code = 312,
+    .name = "GET_HAS_UNIT_SUB_TOPIC_LIST",
+    .roles = BL_ROLE_NAMESRV,
+    .handle = handle,
+};

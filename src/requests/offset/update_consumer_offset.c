@@ -1,0 +1,25 @@
+#include "broker/broker.h"
+#include "remoting/request.h"
+#include "wire/headers.h"
+
+static enum bl_outcome handle(struct bl_call *call) {
+  struct bl_broker *broker = call->server;
+  const struct bl_update_consumer_offset_header *h = call->header;
+  if (bl_topics_find(&broker->topics, h->topic) == NULL) {
+    return bl_call_fail(call, BL_ERR_NO_TOPIC, "Topic %.*s not exist!", BL_FMT(h->topic));
+  }
+  if (bl_groups_find(&broker->groups, h->group) == NULL) {
+    return bl_call_fail(call, BL_ERR_NO_GROUP, "Group %.*s not exist!", BL_FMT(h->group));
+  }
+  bl_err err = bl_offsets_commit(&broker->offsets, h->topic, h->group, h->queue_id, h->commit_offset);
+  if (err != BL_OK) return bl_call_fail(call, err, "queueId %d cannot be", h->queue_id);
+  return bl_call_ok(call);
+}
+
+const struct bl_request bl_request_update_consumer_offset = {
+    .code = 15,
+    .name = "UPDATE_CONSUMER_OFFSET",
+    .roles = BL_ROLE_BROKER,
+    .header = &bl_update_consumer_offset_table,
+    .handle = handle,
+};

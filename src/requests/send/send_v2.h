@@ -1,0 +1,23 @@
+/* The one-letter header, which 310 and 320 share. */
+#ifndef BOLIDE_REQUESTS_SEND_SEND_V2_H
+#define BOLIDE_REQUESTS_SEND_SEND_V2_H
+
+#include "broker/send/send.h"
+#include "wire/headers.h"
+
+static inline struct bl_send bl_send_from_v2(const struct bl_send_message_v2_header *h, bool batch) {
+  return (struct bl_send){.producer_group = h->producer_group,
+                          .topic = h->topic,
+                          .default_topic = h->default_topic,
+                          .default_queues = h->default_queues,
+                          .queue_id = h->queue_id,
+                          .sys_flag = h->sys_flag,
+                          .born_ms = h->born_ms,
+                          .flag = h->flag,
+                          .properties = h->properties,
+                          .reconsume_times = h->reconsume_times,
+                          .unit_mode = h->unit_mode,
+                          .batch = batch};
+}
+
+#endif
