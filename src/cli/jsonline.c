@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "wire/properties.h"
+#include "wire/record.h"
 
 /* Bytes of the character at p, 0 when it is none. */
 static size_t character_bytes(const unsigned char *p, size_t left) {
@@ -61,7 +62,8 @@ static void put_properties(struct bl_json_writer *w, struct bl_slice properties)
   bl_json_key(w, "properties");
   bl_json_open_object(w);
   while (bl_properties_next(&properties, &name, &value)) {
-    if (!bl_jsonline_is_utf8(name)) continue;
+    /* The checksum is the store's own, not the sender's. */
+    if (bl_slice_is(name, BL_RECORD_CRC_PROPERTY) || !bl_jsonline_is_utf8(name)) continue;
     bl_json_key_slice(w, name);
     put_value(w, value);
   }

@@ -8,16 +8,17 @@
 #include <cmocka.h>
 
 static struct bl_message message_of(struct bl_slice body) {
-  return (struct bl_message){.topic = BL_SLICE("T"),
-                             .queue_id = 3,
-                             .queue_offset = 17,
-                             .store_ms = 1795376889312,
-                             .born_ms = 1795376889300,
-                             .msg_id = BL_SLICE("KEY"),
-                             .tags = BL_SLICE("a"),
-                             .properties = BL_SLICE("TAGS\001a\002q\"\001\n\002"),
-                             .body = body,
-                             .offset_msg_id = "ID"};
+  return (struct bl_message){
+      .topic = BL_SLICE("T"),
+      .queue_id = 3,
+      .queue_offset = 17,
+      .store_ms = 1795376889312,
+      .born_ms = 1795376889300,
+      .msg_id = BL_SLICE("KEY"),
+      .tags = BL_SLICE("a"),
+      .properties = BL_SLICE("TAGS\001a\002q\"\001\n\002__CRC32#\0010123456789\002"),
+      .body = body,
+      .offset_msg_id = "ID"};
 }
 
 static void a_message_is_one_line(void **state) {

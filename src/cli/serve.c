@@ -84,6 +84,18 @@ static bl_err apply_sets(struct serving *serving, struct bl_why *why) {
   return BL_OK;
 }
 
+/* The name server's values are kept beside the store, or in a folder of their own. */
+static bl_err place_values(struct serving *serving, struct bl_why *why) {
+  char path[BL_OPTION_TEXT_BYTES_MAX + 1];
+  if (serving->namesrv.kv_config_path[0] != '\0') return BL_OK;
+  const char *dir = serving->store != NULL ? serving->store : "namesrv";
+  if (serving->server.broker) dir = serving->broker.store_dir;
+  int len = snprintf(path, sizeof(path), serving->server.broker ? "%s/config/kvConfig.json" : "%s/kvConfig.json", dir);
+  if (len >= (int)sizeof(path)) return bl_why_set(why, BL_ERR_USAGE, "the path of the store is too long");
+  return bl_options_set(&bl_namesrv_options, &serving->namesrv, BL_SLICE("kvConfigPath"),
+                        bl_slice_of(path, (size_t)len), BL_OPTION_AT_START, why);
+}
+
 /* Command line over configuration file over defaults. */
 static bl_err settle(struct serving *serving, struct bl_why *why) {
   struct bl_server_settings *server = &serving->server;
@@ -92,6 +104,7 @@ static bl_err settle(struct serving *serving, struct bl_why *why) {
   if (err == BL_OK && server->broker) err = set_text(serving, "storePathRootDir", serving->store, why);
   if (err == BL_OK && server->broker) err = set_text(serving, "bindAddress", serving->listen, why);
   if (err == BL_OK && server->broker) err = set_text(serving, "advertise", server->advertise, why);
+  if (err == BL_OK && server->namesrv) err = place_values(serving, why);
   if (err != BL_OK) return err;
   server->listen = serving->listen != NULL ? serving->listen : "127.0.0.1";
   server->namesrv_port =
@@ -137,11 +150,11 @@ int bl_serve(const struct bl_verb *verb, bool namesrv, bool broker, int argc, ch
       {"insecure", BL_ARG_FLAG, &serving.insecure, 0, 0},
       {"set", BL_ARG_LIST, &serving.sets, 0, 0},
       {"namesrv-port", BL_ARG_NUMBER, &serving.namesrv_port, 0, 65535},
-      {"broker-port", BL_ARG_NUMBER, &serving.broker_port, 0, 65535},
       {"store", BL_ARG_TEXT, &serving.store, 0, 0},
+      {"broker-port", BL_ARG_NUMBER, &serving.broker_port, 0, 65535},
   };
   size_t count = sizeof(options) / sizeof(options[0]);
-  if (!broker) count -= 2;
+  if (!broker) count -= 1;
   struct bl_args args;
   int exit_code = BL_EXIT_USAGE;
   rename_short_option(argc, argv);

@@ -26,7 +26,7 @@ static int run(int argc, char **argv);
 
 const struct bl_verb bl_verb_consume = {
     .name = "consume",
-    .summary = "prints the messages of a topic as they come",
+    .summary = "Print the messages of a topic as they come",
     .usage =
         "Usage: bolide consume TOPIC [OPTIONS]\n"
         "\n"

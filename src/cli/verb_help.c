@@ -9,7 +9,7 @@ static int run(int argc, char **argv);
 
 const struct bl_verb bl_verb_help = {
     .name = "help",
-    .summary = "what a verb does and its options",
+    .summary = "Say what a verb does and its options",
     .usage =
         "Usage: bolide help [VERB]\n"
         "\n"

@@ -22,7 +22,7 @@ static int run(int argc, char **argv);
 
 const struct bl_verb bl_verb_produce = {
     .name = "produce",
-    .summary = "sends messages",
+    .summary = "Send messages",
     .usage =
         "Usage: bolide produce TOPIC [BODY | -] [OPTIONS]\n"
         "\n"
@@ -162,6 +162,13 @@ static void on_stop(void *context) {
                bl_net_now_ms(session->net) + STOP_PATIENCE_MS);
 }
 
+/* "1 message", "2,000 messages". Static storage, until the next call. */
+static const char *count_text(uint64_t count, const char *what) {
+  static char text[64];
+  snprintf(text, sizeof(text), "%s %s%s", bl_progress_number(count), what, count == 1 ? "" : "s");
+  return text;
+}
+
 /* RETURNS the exit code. */
 static int tell_end(struct produce *produce, int64_t passed_ms) {
   uint64_t unknown = produce->taken - produce->stored;
@@ -171,8 +178,8 @@ static int tell_end(struct produce *produce, int64_t passed_ms) {
     if (produce->body != NULL) {
       bl_session_say(&produce->session, "the message was not sent: %s", produce->sentence);
     } else {
-      bl_session_say(&produce->session, "%s messages are stored, then it ended: %s",
-                     bl_progress_number(produce->stored), produce->sentence);
+      bl_session_say(&produce->session, "it ended after %s: %s",
+                     count_text(produce->stored, "message"), produce->sentence);
     }
     return BL_EXIT_FAILED;
   }
@@ -186,10 +193,9 @@ static int tell_end(struct produce *produce, int64_t passed_ms) {
     return BL_EXIT_OK;
   }
   uint64_t rate = produce->stored * 1000 / (uint64_t)(passed_ms > 0 ? passed_ms : 1);
-  printf("sent %s messages to %.*s in %.1f s, %s/s", bl_progress_number(produce->stored),
+  printf("sent %s to %.*s in %.1f s, %s/s", count_text(produce->stored, "message"),
          BL_FMT(produce->send.topic), (double)passed_ms / 1000, bl_progress_number(rate));
-  if (produce->skipped > 0)
-    printf("; skipped %s empty lines", bl_progress_number(produce->skipped));
+  if (produce->skipped > 0) printf("; skipped %s", count_text(produce->skipped, "empty line"));
   printf("\n");
   return BL_EXIT_OK;
 }
@@ -216,7 +222,7 @@ static int work(struct produce *produce, const char *namesrv) {
   if (produce->body != NULL) {
     send_one(produce, bl_slice_text(produce->body));
     produce->input_ended = true;
-  } else {
+  } else if (!bl_stdio_is_terminal(BL_STDIN)) { /* it would stand in the way of typing */
     bl_progress_start(&produce->progress, &session->timers, start_ms, "sent", &produce->stored);
   }
   bl_session_run(session);

@@ -9,7 +9,7 @@ static int run(int argc, char **argv);
 
 const struct bl_verb bl_verb_version = {
     .name = "version",
-    .summary = "the version of this program",
+    .summary = "Print the version of this program",
     .usage =
         "Usage: bolide version\n"
         "\n"

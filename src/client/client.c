@@ -18,14 +18,31 @@ struct bl_slice bl_client__copy(struct bl_slice text) {
   return bl_slice_of(copy, text.len);
 }
 
+struct bl_slice bl_client__first_line(struct bl_slice text) {
+  if (text.ptr == NULL) return text;
+  struct bl_slice line = bl_slice_cut(&text, '\n');
+  if (line.len > 0 && line.ptr[line.len - 1] == '.') line.len--;
+  return line;
+}
+
+static bool told_lately(struct bl_client *client, const char *text) {
+  uint32_t hash = bl_hash(bl_slice_text(text));
+  int64_t now_ms = bl_clock_mono_ms(client->clock);
+  for (uint32_t i = 0; i < BL_CLIENT_NOTES; i++) {
+    if (client->notes[i].hash == hash && now_ms < client->notes[i].until_ms) return true;
+  }
+  client->notes[client->next_note++ % BL_CLIENT_NOTES] =
+      (struct bl_note){.hash = hash, .until_ms = now_ms + BL_CLIENT_NOTE_MS};
+  return false;
+}
+
 void bl_client__note(struct bl_client *client, const char *format, ...) {
-  char text[sizeof(client->last_note)];
+  char text[sizeof(struct bl_why)];
   va_list values;
   va_start(values, format);
   vsnprintf(text, sizeof(text), format, values);
   va_end(values);
-  if (client->settings.on_note == NULL || strcmp(text, client->last_note) == 0) return;
-  memcpy(client->last_note, text, sizeof(text));
+  if (client->settings.on_note == NULL || told_lately(client, text)) return;
   client->settings.on_note(client->settings.context, text);
 }
 

@@ -23,7 +23,7 @@ struct bl_client;
 struct bl_client_settings {
   struct bl_slice servers; /* name servers: host:port, separated by ; or , */
   /* What a person may want to know and that is no error yet: a lost server, a topic that is waited
-   * for. One sentence without a full stop; the same one is not told twice in a row. May be NULL. */
+   * for. One sentence without a full stop; the same one at most once a minute. May be NULL. */
   void (*on_note)(void *context, const char *sentence);
   void *context;
 };

@@ -11,6 +11,9 @@
 #include "remoting/remoting.h"
 #include "wire/msgid.h"
 
+#define BL_CLIENT_NOTES 16      /* remembered */
+#define BL_CLIENT_NOTE_MS 60000 /* until the same one is told again */
+
 /* One address of a broker: it gets heartbeats. */
 struct bl_broker_link {
   struct bl_list node;
@@ -50,7 +53,11 @@ struct bl_client {
   uint32_t server_count;
   uint32_t server_at; /* the one that is asked */
   char id[96];
-  char last_note[256];
+  struct bl_note {
+    uint32_t hash;
+    int64_t until_ms; /* not told again before */
+  } notes[BL_CLIENT_NOTES];
+  uint32_t next_note;
   struct bl_uniqkey uniqkeys;
   struct bl_map topics;  /* name -> struct bl_topic_routes, routes.c */
   struct bl_map brokers; /* name -> struct bl_broker */
@@ -60,6 +67,8 @@ struct bl_client {
 
 /* RETURNS OWNED text with a NUL behind; free by free((char *)slice.ptr). */
 struct bl_slice bl_client__copy(struct bl_slice text);
+/* The part before the first line end, without a full stop: RocketMQ's remarks go on with a link. */
+struct bl_slice bl_client__first_line(struct bl_slice text);
 void bl_client__note(struct bl_client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -17,10 +17,12 @@ static enum bl_outcome on_route(struct bl_call *call) {
   bool known = bl_slice_is(header->topic, "TBW102") ||
                (fake->topic != NULL && bl_slice_is(header->topic, fake->topic));
   if (!known) return bl_call_fail_code(call, 17, "No topic route info");
-  bl_buf_printf(call->body,
-                "{\"brokerDatas\":[{\"brokerAddrs\":{\"0\":\"127.0.0.1:%d\"},\"brokerName\":\"b\"}],"
-                "\"queueDatas\":[{\"brokerName\":\"b\",\"perm\":6,\"readQueueNums\":%d,\"writeQueueNums\":%d}]}",
-                fake->port, fake->queue_count, fake->queue_count);
+  bl_buf_printf(
+      call->body,
+      "{\"brokerDatas\":[{\"brokerAddrs\":{\"0\":\"127.0.0.1:%d\"},\"brokerName\":\"b\"}],"
+      "\"queueDatas\":[{\"brokerName\":\"b\",\"perm\":6,\"readQueueNums\":%d,\"writeQueueNums\":%d}"
+      "]}",
+      fake->port, fake->queue_count, fake->queue_count);
   return bl_call_ok_body(call);
 }
 
@@ -30,7 +32,8 @@ static enum bl_outcome on_heartbeat(struct bl_call *call) {
   if (root == NULL) return BL_DONE;
   struct bl_slice id = bl_json_text(bl_json_get(root, "clientID"));
   const struct bl_json *consumers = bl_json_get(root, "consumerDataSet");
-  if (consumers != NULL && consumers->count > 0) snprintf(fake->member, sizeof(fake->member), "%.*s", BL_FMT(id));
+  if (consumers != NULL && consumers->count > 0)
+    snprintf(fake->member, sizeof(fake->member), "%.*s", BL_FMT(id));
   fake->heartbeats++;
   return bl_call_ok(call);
 }
@@ -94,9 +97,11 @@ static enum bl_outcome on_send(struct bl_call *call) {
     store(fake, header->queue_id, call->command->body);
   }
   struct bl_buf ids = {0};
-  for (int i = 0; i < stored; i++) bl_buf_printf(&ids, "%sID%lld", i > 0 ? "," : "", (long long)offset + i);
-  struct bl_send_reply_header reply = {
-      .msg_id = bl_arena_copy(call->arena, bl_buf_slice(&ids)), .queue_id = header->queue_id, .queue_offset = offset};
+  for (int i = 0; i < stored; i++)
+    bl_buf_printf(&ids, "%sID%lld", i > 0 ? "," : "", (long long)offset + i);
+  struct bl_send_reply_header reply = {.msg_id = bl_arena_copy(call->arena, bl_buf_slice(&ids)),
+                                       .queue_id = header->queue_id,
+                                       .queue_offset = offset};
   bl_buf_fini(&ids);
   return bl_call_ok_header(call, &bl_send_reply_table, &reply);
 }
@@ -132,13 +137,14 @@ static enum bl_outcome on_min_offset(struct bl_call *call) {
 }
 
 static void put_record(struct bl_fake *fake, struct bl_buf *out, int queue_id, int64_t offset) {
-  struct bl_record record = {.queue_id = queue_id,
-                             .queue_offset = offset,
-                             .born_host = {.addr = {127, 0, 0, 1}, .addr_bytes = 4, .port = 1},
-                             .store_host = {.addr = {127, 0, 0, 1}, .addr_bytes = 4, .port = fake->port},
-                             .topic = bl_slice_text(fake->topic),
-                             .body = fake->queues[queue_id].bodies[offset],
-                             .properties = BL_SLICE("")};
+  struct bl_record record = {
+      .queue_id = queue_id,
+      .queue_offset = offset,
+      .born_host = {.addr = {127, 0, 0, 1}, .addr_bytes = 4, .port = 1},
+      .store_host = {.addr = {127, 0, 0, 1}, .addr_bytes = 4, .port = fake->port},
+      .topic = bl_slice_text(fake->topic),
+      .body = fake->queues[queue_id].bodies[offset],
+      .properties = BL_SLICE("")};
   uint32_t bytes = bl_record_size(&record);
   bl_record_encode(&record, bl_buf_reserve(out, bytes));
   out->len += bytes;
@@ -171,8 +177,11 @@ static enum bl_outcome on_leave(struct bl_call *call) {
   return bl_call_ok(call);
 }
 
-#define ROW(request_code, table, function) \
-  {.code = request_code, .name = #function, .roles = BL_ROLE_BROKER, .header = table, .handle = function}
+#define ROW(request_code, table, function)                                                         \
+  {                                                                                                \
+    .code = request_code, .name = #function, .roles = BL_ROLE_BROKER, .header = table,             \
+    .handle = function                                                                             \
+  }
 static const struct bl_request rows[] = {
     ROW(105, &bl_get_route_table, on_route),
     ROW(34, NULL, on_heartbeat),
@@ -208,14 +217,15 @@ void bl_fake_init(struct bl_fake *fake, const char *topic, int queue_count) {
   fake->net = bl_net_new(&settings, bl_clock_real(), &fake->timers);
   fake->remoting = bl_remoting_new(fake->net, bl_clock_real(), &fake->timers, pointers, ROW_COUNT);
   fake->role = (struct bl_role){.role = BL_ROLE_BROKER, .server = fake};
-  struct bl_listener *listener;
   struct bl_why why;
-  BL_ASSERT(bl_remoting_listen(fake->remoting, "127.0.0.1", 0, &fake->role, &listener, &why) == BL_OK);
-  fake->port = bl_listener_port(listener);
+  BL_ASSERT(bl_remoting_listen(fake->remoting, "127.0.0.1", 0, &fake->role, &fake->listener,
+                               &why) == BL_OK);
+  fake->port = bl_listener_port(fake->listener);
   char server[32];
   snprintf(server, sizeof(server), "127.0.0.1:%d", fake->port);
   struct bl_client_settings client = {.servers = bl_slice_text(server)};
-  BL_ASSERT(bl_client_new(fake->net, bl_clock_real(), &fake->timers, &client, &fake->client, &why) == BL_OK);
+  BL_ASSERT(bl_client_new(fake->net, bl_clock_real(), &fake->timers, &client, &fake->client,
+                          &why) == BL_OK);
   bl_net_on_turn(fake->net, end_turn, fake);
 }
 
@@ -229,7 +239,8 @@ void bl_fake_fini(struct bl_fake *fake) {
 
 bool bl_fake_run_until(struct bl_fake *fake, const int *flag, int value) {
   int64_t end_ms = bl_clock_mono_ms(bl_clock_real()) + 10000;
-  while (*flag < value && bl_clock_mono_ms(bl_clock_real()) < end_ms) bl_net_run_once(fake->net, 20);
+  while (*flag < value && bl_clock_mono_ms(bl_clock_real()) < end_ms)
+    bl_net_run_once(fake->net, 20);
   return *flag >= value;
 }
 
@@ -244,6 +255,7 @@ void bl_fake_notify(struct bl_fake *fake, const char *group) {
   size_t cursor = 0;
   struct bl_conn *conn;
   while ((conn = bl_net_next(fake->net, &cursor)) != NULL) {
-    if (bl_conn_context(conn) == &fake->role) BL_ASSERT(bl_remoting_send(fake->remoting, bl_conn_id(conn), &outgoing) == BL_OK);
+    if (bl_conn_context(conn) == &fake->role)
+      BL_ASSERT(bl_remoting_send(fake->remoting, bl_conn_id(conn), &outgoing) == BL_OK);
   }
 }

@@ -1,5 +1,5 @@
-/* A name server and broker for tests of the client: one topic, messages in memory, answers that a test may spoil. It runs
- * on the test's own loop. */
+/* A name server and broker for tests of the client: one topic, messages in memory, answers that a
+ * test may spoil. It runs on the test's own loop. */
 #ifndef BOLIDE_CLIENT_FAKE_TESTLIB_H
 #define BOLIDE_CLIENT_FAKE_TESTLIB_H
 
@@ -22,6 +22,7 @@ struct bl_fake {
   struct bl_net *net;
   struct bl_remoting *remoting;
   struct bl_role role;
+  struct bl_listener *listener;
   int port;
   struct bl_arena arena;
   struct bl_client *client;
@@ -34,9 +35,9 @@ struct bl_fake {
   char member[64]; /* the client's id, "" when it is in no group */
   int heartbeats, sends, batches, pulls, leaves;
   /* How it spoils. */
-  int fail_sends;  /* so many sends are refused ... */
-  int fail_code;   /* ... with this code */
-  int drop_sends;  /* so many are neither stored nor answered: the connection closes */
+  int fail_sends; /* so many sends are refused ... */
+  int fail_code;  /* ... with this code */
+  int drop_sends; /* so many are neither stored nor answered: the connection closes */
 };
 
 /* The loop, the server on a free port, and a client that knows it. */

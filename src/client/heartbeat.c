@@ -97,8 +97,9 @@ static void on_heartbeat(struct bl_outcall *call, bl_err err, const struct bl_co
     return;
   }
   if (response->code != 0) {
+    struct bl_slice remark = bl_client__first_line(response->remark);
     bl_client__note(client, "broker %.*s refused the heartbeat with code %d: %.*s",
-                    BL_FMT(link->address), response->code, BL_FMT(response->remark));
+                    BL_FMT(link->address), response->code, BL_FMT(remark));
   }
   set_timer(link, BL_CLIENT_HEARTBEAT_MS);
   if (response->code == 0) tell_parts(client);

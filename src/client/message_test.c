@@ -98,7 +98,8 @@ static void the_output_is_capped_and_cut_input_is_seen(void **state) {
   assert_int_equal(bl_message_inflate(body, len - 1, &out), BL_ERR_FULL);
   assert_true(out.len < len);
   bl_buf_clear(&out);
-  assert_int_equal(bl_message_inflate(bl_slice_of(packed, packed_len - 10), len, &out), BL_ERR_FORMAT);
+  assert_int_equal(bl_message_inflate(bl_slice_of(packed, packed_len - 10), len, &out),
+                   BL_ERR_FORMAT);
   bl_buf_fini(&out);
   free(text);
 }

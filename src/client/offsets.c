@@ -27,9 +27,10 @@ static void on_commit(struct bl_outcall *call, bl_err err, const struct bl_comma
   struct bl_consumer_queue *queue = BL_CONTAINER(call, struct bl_consumer_queue, commit);
   struct bl_consumer *consumer = queue->topic->consumer;
   if (err == BL_OK && response->code != 0) {
-    bl_client__note(
-        consumer->client, "broker %.*s refused the offset of queue %d with code %d: %.*s",
-        BL_FMT(queue->broker_name), queue->id, response->code, BL_FMT(response->remark));
+    struct bl_slice remark = bl_client__first_line(response->remark);
+    bl_client__note(consumer->client,
+                    "broker %.*s refused the offset of queue %d with code %d: %.*s",
+                    BL_FMT(queue->broker_name), queue->id, response->code, BL_FMT(remark));
     err = BL_ERR_SYSTEM;
   }
   if (err == BL_OK) queue->committed_offset = queue->committing_offset;

@@ -37,7 +37,8 @@ struct bl_producer_settings {
   struct bl_slice group;
   uint32_t window_count; /* messages sent and not answered, at most */
   int64_t window_bytes;  /* of their bodies and properties */
-  /* Each message once. BORROWS the result for the call. */
+  /* Each message once. BORROWS the result for the call, which may send, but not free the producer.
+   */
   void (*on_result)(void *context, const struct bl_send_result *result);
   void *context;
 };

@@ -34,7 +34,8 @@ static void on_result(void *context, const struct bl_send_result *result) {
   }
   results->stored++;
   assert_int_equal(result->msg_id.len, 32);
-  snprintf(results->last_offset_id, sizeof(results->last_offset_id), "%.*s", BL_FMT(result->offset_msg_id));
+  snprintf(results->last_offset_id, sizeof(results->last_offset_id), "%.*s",
+           BL_FMT(result->offset_msg_id));
   char expected[40];
   snprintf(expected, sizeof(expected), "ID%lld", (long long)result->queue_offset);
   assert_string_equal(results->last_offset_id, expected);
@@ -50,10 +51,12 @@ static struct bl_producer *start(struct results *results) {
   return bl_producer_new(fake.client, &settings);
 }
 
-static void send_number(struct bl_producer *producer, const char *topic, int32_t queue_id, int number) {
+static void send_number(struct bl_producer *producer, const char *topic, int32_t queue_id,
+                        int number) {
   char text[16];
   snprintf(text, sizeof(text), "%d", number);
-  struct bl_send send = {.topic = bl_slice_text(topic), .body = bl_slice_text(text), .queue_id = queue_id};
+  struct bl_send send = {
+      .topic = bl_slice_text(topic), .body = bl_slice_text(text), .queue_id = queue_id};
   assert_int_equal(bl_producer_send(producer, &send, NULL), BL_OK);
 }
 

@@ -8,6 +8,8 @@
 #define CODE_RETRY_AT_ONCE 20
 #define CODE_OFFSET_MOVED 21
 #define CODE_NO_PERMISSION 16
+#define CODE_NO_SUBSCRIPTION 24
+#define CODE_NO_GROUP 26
 
 #define FLAG_SUSPEND 2 /* apache/rocketmq PullSysFlag */
 #define FLAG_SUBSCRIPTION 4
@@ -70,19 +72,22 @@ static void on_found(struct bl_consumer_queue *queue, const struct bl_command *r
 /* The group is not known there (again), or the queue is gone: both come right by themselves. */
 static void on_refused(struct bl_consumer_queue *queue, const struct bl_command *response) {
   struct bl_consumer *consumer = queue->topic->consumer;
+  struct bl_slice remark = bl_client__first_line(response->remark);
   if (response->code == CODE_NO_PERMISSION) {
-    bl_consumer__fail(consumer, BL_ERR_NO_PERMISSION,
-                      "broker %.*s refused to read with code %d: %.*s", BL_FMT(queue->broker_name),
-                      response->code, BL_FMT(response->remark));
+    bl_consumer__fail(
+        consumer, BL_ERR_NO_PERMISSION, "broker %.*s refused to read '%.*s' with code %d: %.*s",
+        BL_FMT(queue->broker_name), BL_FMT(queue->topic->name), response->code, BL_FMT(remark));
     return;
   }
-  bl_client__note(consumer->client,
-                  "broker %.*s refused to read queue %d with code %d: %.*s; trying again",
-                  BL_FMT(queue->broker_name), queue->id, response->code, BL_FMT(response->remark));
-  if (consumer->group.ptr != NULL && response->code >= 24 && response->code <= 26) {
+  bool knows_no_member = response->code >= CODE_NO_SUBSCRIPTION && response->code <= CODE_NO_GROUP;
+  if (knows_no_member && consumer->group.ptr != NULL) {
     bl_client__heartbeat_now(consumer->client);
+  } else {
+    bl_client__note(
+        consumer->client, "broker %.*s refused to read '%.*s' with code %d: %.*s; trying again",
+        BL_FMT(queue->broker_name), BL_FMT(queue->topic->name), response->code, BL_FMT(remark));
+    bl_routes_refresh(&queue->topic->watch);
   }
-  bl_routes_refresh(&queue->topic->watch);
   bl_queue__step_later(queue, RETRY_MS);
 }
 

@@ -52,7 +52,10 @@ static void tell(struct bl_topic_routes *topic, bool changed) {
 static void fail(struct bl_topic_routes *topic, bl_err err, const struct bl_why *why) {
   ask_later(topic, RETRY_MS);
   if (topic->has_route) {
-    bl_client__note(topic->client, "%s; going on with the last route", why->text);
+    /* Without its brokers a topic is unknown: who uses them has noticed. */
+    if (err != BL_ERR_NO_TOPIC) {
+      bl_client__note(topic->client, "%s; going on with the last route", why->text);
+    }
     return;
   }
   for (struct bl_list *node = topic->watches.next, *next; node != &topic->watches; node = next) {
@@ -126,7 +129,7 @@ static void next_server(struct bl_topic_routes *topic, bl_err err) {
     return;
   }
   struct bl_why why;
-  bl_why_set(&why, err, "no name server answers at %.*s (%s); is one running there?",
+  bl_why_set(&why, err, "no name server answers at %.*s (%s); start one there or name another",
              BL_FMT(failed), bl_err_text(err));
   fail(topic, err, &why);
 }
@@ -140,10 +143,11 @@ static void on_answer(struct bl_outcall *call, bl_err err, const struct bl_comma
   } else if (response->code == CODE_NO_TOPIC) {
     no_topic(topic);
   } else {
+    struct bl_slice remark = bl_client__first_line(response->remark);
     struct bl_why why;
     bl_why_set(&why, BL_ERR_SYSTEM,
                "the name server refused the route of '%.*s' with code %d: %.*s",
-               BL_FMT(topic->name), response->code, BL_FMT(response->remark));
+               BL_FMT(topic->name), response->code, BL_FMT(remark));
     fail(topic, BL_ERR_SYSTEM, &why);
   }
 }

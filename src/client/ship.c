@@ -46,12 +46,7 @@ static bl_err err_of(int32_t code) {
 
 static void refused(struct bl_shipment *shipment, const struct bl_command *response) {
   struct bl_why why;
-  struct bl_slice remark = response->remark;
-  for (size_t i = 0; i < remark.len; i++) {
-    if (remark.ptr[i] == '\n')
-      remark.len = i; /* a link to RocketMQ's questions and answers follows */
-  }
-  if (remark.len > 0 && remark.ptr[remark.len - 1] == '.') remark.len--;
+  struct bl_slice remark = bl_client__first_line(response->remark);
   bl_why_set(&why, BL_ERR_SYSTEM, "broker %.*s refused it with code %d: %.*s%s",
              BL_FMT(shipment->queue->broker_name), response->code, BL_FMT(remark),
              next_step(response->code));

@@ -22,12 +22,13 @@ static void try_later(struct bl_consumer_queue *queue, bl_err err,
                       const struct bl_command *response) {
   struct bl_client *client = queue->topic->consumer->client;
   if (err != BL_OK) {
-    bl_client__note(client, "broker %.*s does not say where queue %d starts (%s); trying again",
-                    BL_FMT(queue->broker_name), queue->id, bl_err_text(err));
+    bl_client__note(client, "lost broker %.*s (%s); trying again", BL_FMT(queue->broker_name),
+                    bl_err_text(err));
   } else {
+    struct bl_slice remark = bl_client__first_line(response->remark);
     bl_client__note(
-        client, "broker %.*s refused the offset of queue %d with code %d: %.*s; trying again",
-        BL_FMT(queue->broker_name), queue->id, response->code, BL_FMT(response->remark));
+        client, "broker %.*s did not say where '%.*s' starts, code %d: %.*s; trying again",
+        BL_FMT(queue->broker_name), BL_FMT(queue->topic->name), response->code, BL_FMT(remark));
   }
   bl_queue__step_later(queue, RETRY_MS);
 }

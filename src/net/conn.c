@@ -130,6 +130,7 @@ static bool feed(struct bl_conn *conn, struct bl_slice input) {
   else need = conn->in_need;
   BL_ASSERT(used <= input.len);
   if (conn->closing) return false;
+  conn->stalled = used < input.len && bl_conn_output_full(conn);
   if (!keep_input(conn, bl_slice_from(input, used), need)) {
     bl_conn_close(conn);
     return false;
@@ -176,7 +177,7 @@ static ssize_t read_some(struct bl_conn *conn, bool *out_full) {
 static void on_readable(struct bl_conn *conn) {
   ssize_t total = 0;
   bool full = true;
-  while (full && total < READ_BYTES_PER_TURN && !conn->closing) {
+  while (full && total < READ_BYTES_PER_TURN && !conn->closing && !conn->stalled) {
     full = false;
     ssize_t got = read_some(conn, &full);
     if (got < 0) {
@@ -228,7 +229,7 @@ void bl_conn__watch(struct bl_conn *conn) {
     conn->polling = true;
   }
   int events = 0;
-  bool paused = (int64_t)conn->out_bytes > conn->net->settings.output_pause_bytes;
+  bool paused = conn->stalled || bl_conn_output_full(conn);
   if (!conn->connecting && !paused) events |= UV_READABLE;
   if (conn->connecting || conn->want_write) events |= UV_WRITABLE;
   if (events == conn->events) return;
@@ -245,6 +246,11 @@ void bl_conn__flush(struct bl_conn *conn) {
     conn->closing = true;
   }
   if (conn->out.failed) conn->closing = true;
+  if (conn->stalled && !conn->closing && !bl_conn_output_full(conn)) {
+    /* Its answers are written at the end of the next turn. */
+    conn->net->again = true;
+    feed(conn, bl_buf_slice(&conn->in));
+  }
   if (conn->closing) {
     bl_conn__destroy(conn);
     return;

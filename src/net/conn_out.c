@@ -41,6 +41,14 @@ void bl_conn_put_borrowed(struct bl_conn *conn, struct bl_slice bytes) {
   add_run(conn, (struct bl_out_run){bytes.ptr, 0, bytes.len});
 }
 
+size_t bl_conn__output_bytes(const struct bl_conn *conn) {
+  return conn->out_bytes + conn->out.len - conn->out_in_runs;
+}
+
+bool bl_conn_output_full(const struct bl_conn *conn) {
+  return (int64_t)bl_conn__output_bytes(conn) > conn->net->settings.output_pause_bytes;
+}
+
 /* Gives the memory to the next connection that writes. */
 static void release_out(struct bl_conn *conn) {
   struct bl_net *net = conn->net;

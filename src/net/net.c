@@ -13,7 +13,7 @@
 
 void bl_net_settings_default(struct bl_net_settings *settings) {
   *settings = (struct bl_net_settings){.input_bytes_max = 512LL << 20,
-                                       .output_pause_bytes = 8LL << 20,
+                                       .output_pause_bytes = 2LL << 20,
                                        .output_bytes_max = 256LL << 20,
                                        .conns_max = 65536,
                                        .idle_ms = 120000,
@@ -141,7 +141,8 @@ void bl_net_run_once(struct bl_net *net, int64_t wait_ms) {
   if (wait_ms != 0 && was_busy && net->settings.spin_us > 0 && spin(net)) wait_ms = 0;
   if (wait_ms > 0) {
     uv_update_time(&net->loop);
-    uv_timer_start(&net->sleep_timer, on_sleep_end, (uint64_t)wait_ms, 0);
+    /* Repeating: uv_run fires what is due before it polls, and would then sleep without an end. */
+    uv_timer_start(&net->sleep_timer, on_sleep_end, (uint64_t)wait_ms, (uint64_t)wait_ms);
   }
   if (!net->turned) uv_run(&net->loop, wait_ms == 0 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
   if (wait_ms > 0) uv_timer_stop(&net->sleep_timer);

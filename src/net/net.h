@@ -26,7 +26,7 @@ struct bl_listener;
 
 struct bl_net_settings {
   int64_t input_bytes_max;    /* of all connections; 512 MiB */
-  int64_t output_pause_bytes; /* of one; 8 MiB */
+  int64_t output_pause_bytes; /* of one; 2 MiB */
   int64_t output_bytes_max;   /* of one: beyond it is closed; 256 MiB */
   int32_t conns_max;          /* 65,536 */
   int64_t idle_ms;            /* closed after that long without input and output; 120,000 */
@@ -102,6 +102,9 @@ const struct bl_net_addr *bl_conn_local(const struct bl_conn *conn);
 struct bl_buf *bl_conn_out(struct bl_conn *conn);
 /* Output that is not copied: BORROWS until the end of the turn (what the write did not take is copied then). */
 void bl_conn_put_borrowed(struct bl_conn *conn, struct bl_slice bytes);
+/* More output waits than output_pause_bytes: on_input should return what it used so far; it is called again with the
+ * rest when the output drained. */
+bool bl_conn_output_full(const struct bl_conn *conn);
 /* Must be called after writing to bl_conn_out, once per turn is enough. */
 void bl_conn_mark(struct bl_conn *conn);
 /* Closes at the end of the turn; output put before is tried once. No more on_input. */

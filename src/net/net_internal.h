@@ -33,6 +33,7 @@ struct bl_conn {
   bool gone;          /* on_close was called */
   bool want_write;    /* the socket was full */
   bool dirty;         /* in net->dirty */
+  bool stalled;       /* whole messages are kept in `in` until the output drained */
   struct bl_list dirty_node;
   int64_t active_ms;
   struct bl_buf in;
@@ -102,5 +103,7 @@ void bl_conn__opened(struct bl_conn *conn);
 /* false: the connection broke. */
 bool bl_conn__write(struct bl_conn *conn);
 void bl_conn__drop_output(struct bl_conn *conn);
+/* What waits to be sent. */
+size_t bl_conn__output_bytes(const struct bl_conn *conn);
 
 #endif

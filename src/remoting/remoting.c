@@ -166,7 +166,7 @@ static size_t on_input(struct bl_conn *conn, struct bl_slice input, size_t *out_
   struct bl_role *role = bl_conn_context(conn);
   struct bl_remoting *remoting = role->remoting;
   size_t used = 0;
-  while (!bl_conn_closing(conn)) {
+  while (!bl_conn_closing(conn) && !bl_conn_output_full(conn)) {
     struct bl_slice rest = bl_slice_from(input, used);
     size_t frame_bytes = 8;
     bl_err err = bl_frame_size(rest, &frame_bytes);

@@ -1,7 +1,7 @@
 #include "requests/admin_testlib.h"
 
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +68,8 @@ static void open_broker(struct at *at) {
       .role = BL_ROLE_BROKER, .server = at->broker, .on_close = bl_broker_conn_closed};
   at->client_role = (struct bl_role){.role = BL_ROLE_CLIENT, .server = at};
   bl_remoting_outgoing_role(at->remoting, &at->client_role);
-  if (bl_remoting_listen(at->remoting, "127.0.0.1", 0, &at->broker_role, &at->listener, &why) != BL_OK) {
+  if (bl_remoting_listen(at->remoting, "127.0.0.1", 0, &at->broker_role, &at->listener, &why) !=
+      BL_OK) {
     fail_msg("%s", why.text);
   }
   snprintf(at->address, sizeof(at->address), "127.0.0.1:%d", bl_listener_port(at->listener));
@@ -177,8 +178,8 @@ const struct at_answer *at_call(struct at *at, int32_t code, const char *body, .
   memset(&at->call, 0, sizeof(at->call));
   at->answered = false;
   at->call.done = on_answer;
-  assert_int_equal(bl_remoting_call_address(at->remoting, bl_slice_text(at->address), &outgoing, TIMEOUT_MS,
-                                            &at->call),
+  assert_int_equal(bl_remoting_call_address(at->remoting, bl_slice_text(at->address), &outgoing,
+                                            TIMEOUT_MS, &at->call),
                    BL_OK);
   while (!at->answered) bl_net_run_once(at->net, 5);
   if (at->err != BL_OK) fail_msg("request %d: %s", code, bl_err_text(at->err));
@@ -210,14 +211,15 @@ struct bl_slice at_field(const struct at_answer *answer, const char *name) {
   return (struct bl_slice){NULL, 0};
 }
 
-struct bl_slice at_send(struct at *at, const char *topic, int queue_id, const char *keys, const char *body) {
+struct bl_slice at_send(struct at *at, const char *topic, int queue_id, const char *keys,
+                        const char *body) {
   char queue[16];
   char properties[256];
   snprintf(queue, sizeof(queue), "%d", queue_id);
   snprintf(properties, sizeof(properties), "KEYS\001%s\002TAGS\001t\002", keys);
-  const struct at_answer *answer =
-      at_call(at, 310, body, "a", "PG", "b", topic, "c", "TBW102", "d", "4", "e", queue, "f", "0", "g",
-              "1700000000000", "h", "0", "i", properties, "j", "0", "k", "false", "m", "false", NULL);
+  const struct at_answer *answer = at_call(
+      at, 310, body, "a", "PG", "b", topic, "c", "TBW102", "d", "4", "e", queue, "f", "0", "g",
+      "1700000000000", "h", "0", "i", properties, "j", "0", "k", "false", "m", "false", NULL);
   at_expect(at, answer, 0, NULL);
   return at_field(answer, "msgId");
 }
@@ -227,8 +229,10 @@ void at_join(struct at *at, const char *group, const char *topic) {
   snprintf(body, sizeof(body),
            "{\"clientID\":\"me@1\",\"consumerDataSet\":[{\"groupName\":\"%s\",\"consumeType\":"
            "\"CONSUME_PASSIVELY\",\"messageModel\":\"CLUSTERING\",\"consumeFromWhere\":"
-           "\"CONSUME_FROM_LAST_OFFSET\",\"subscriptionDataSet\":[{\"topic\":\"%s\",\"subString\":\"a || b\","
-           "\"subVersion\":7,\"expressionType\":\"TAG\"}]}],\"producerDataSet\":[{\"groupName\":\"PG\"}]}",
+           "\"CONSUME_FROM_LAST_OFFSET\",\"subscriptionDataSet\":[{\"topic\":\"%s\",\"subString\":"
+           "\"a || b\","
+           "\"subVersion\":7,\"expressionType\":\"TAG\"}]}],\"producerDataSet\":[{\"groupName\":"
+           "\"PG\"}]}",
            group, topic);
   at_expect(at, at_call(at, 34, body, NULL), 0, NULL);
 }
@@ -238,7 +242,7 @@ void at_topic(struct at *at, const char *name, int queues) {
   snprintf(text, sizeof(text), "%d", queues);
   at_expect(at,
             at_call(at, 17, NULL, "topic", name, "defaultTopic", "TBW102", "readQueueNums", text,
-                    "writeQueueNums", text, "perm", "6", "topicFilterType", "SINGLE_TAG", "topicSysFlag", "0",
-                    "order", "false", NULL),
+                    "writeQueueNums", text, "perm", "6", "topicFilterType", "SINGLE_TAG",
+                    "topicSysFlag", "0", "order", "false", NULL),
             0, "not set any response code");
 }

@@ -1,5 +1,5 @@
-/* For tests of handlers: a broker on a temporary folder with inline workers, behind a real endpoint on loopback, and a
- * client that calls it. */
+/* For tests of handlers: a broker on a temporary folder with inline workers, behind a real endpoint
+ * on loopback, and a client that calls it. */
 #ifndef BOLIDE_REQUESTS_ADMIN_TESTLIB_H
 #define BOLIDE_REQUESTS_ADMIN_TESTLIB_H
 
@@ -38,7 +38,7 @@ struct at {
   bl_err err;
   struct bl_arena arena; /* answers, until the next call */
   struct at_answer answer;
-  int relayed;           /* requests that the client got */
+  int relayed;                  /* requests that the client got */
   struct bl_slice relayed_body; /* of the last; in the arena */
 };
 
@@ -47,8 +47,8 @@ void at_stop(struct at *at);
 /* Stops and starts on the same folder. */
 void at_restart(struct at *at);
 
-/* Calls the broker with extFields "name", "value", ..., NULL and a body (may be NULL). The answer is good until the next
- * call. */
+/* Calls the broker with extFields "name", "value", ..., NULL and a body (may be NULL). The answer
+ * is good until the next call. */
 const struct at_answer *at_call(struct at *at, int32_t code, const char *body, ...);
 /* The same; asserts the code and, unless NULL, the remark. */
 const struct at_answer *at_expect(struct at *at, const struct at_answer *answer, int32_t code,
@@ -56,8 +56,10 @@ const struct at_answer *at_expect(struct at *at, const struct at_answer *answer,
 /* Asserts that the text is in the body. */
 void at_has(const struct at_answer *answer, const char *text);
 struct bl_slice at_field(const struct at_answer *answer, const char *name);
-/* Sends a message with KEYS and a body; RETURNS its offset message id, in the arena of the answer. */
-struct bl_slice at_send(struct at *at, const char *topic, int queue_id, const char *keys, const char *body);
+/* Sends a message with KEYS and a body; RETURNS its offset message id, in the arena of the answer.
+ */
+struct bl_slice at_send(struct at *at, const char *topic, int queue_id, const char *keys,
+                        const char *body);
 /* A heartbeat of a consumer in the group, subscribed to the topic with "*". */
 void at_join(struct at *at, const char *group, const char *topic);
 void at_topic(struct at *at, const char *name, int queues);

@@ -17,7 +17,8 @@ static void on_durable(struct bl_store_waiter *waiter, bl_err err) {
   struct bl_reply reply = {.code = 0, .remark = bl_slice_text(durable->remark)};
   if (err != BL_OK) {
     reply.code = bl_err_code(BL_ERR_SYSTEM);
-    reply.remark = BL_SLICE("the log failed before the change was durable: whether it lasts is not known");
+    reply.remark =
+        BL_SLICE("the log failed before the change was durable: whether it lasts is not known");
   }
   bl_ticket_reply(durable->remoting, &durable->ticket, &reply);
   free(durable);

@@ -1,5 +1,5 @@
-/* Answers that wait for the log: a change of metadata is said to be done when its record is as durable as
- * configured. Thread: core. */
+/* Answers that wait for the log: a change of metadata is said to be done when its record is as
+ * durable as configured. Thread: core. */
 #ifndef BOLIDE_REQUESTS_DURABLE_H
 #define BOLIDE_REQUESTS_DURABLE_H
 
@@ -9,9 +9,9 @@
 
 struct bl_broker;
 
-/* Answers success when the log is durable up to end_offset and what was appended before it; code 1 when that will never
- * be known. end_offset 0: nothing was changed now; then what was changed before, perhaps the same, is waited for.
- * RETURNS what the handler returns. */
+/* Answers success when the log is durable up to end_offset and what was appended before it; code 1
+ * when that will never be known. end_offset 0: nothing was changed now; then what was changed
+ * before, perhaps the same, is waited for. RETURNS what the handler returns. */
 enum bl_outcome bl_durable_ok(struct bl_call *call, struct bl_broker *broker, int64_t end_offset);
 /* The same with a remark in the success (static storage). */
 enum bl_outcome bl_durable_reply(struct bl_call *call, struct bl_broker *broker, int64_t end_offset,

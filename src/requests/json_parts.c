@@ -4,8 +4,8 @@
 
 #define MEMBERS_PER_STEP 128
 
-static void put_queue_members(struct bl_json_writer *w, struct bl_slice broker_name, struct bl_slice topic,
-                              int32_t queue_id) {
+static void put_queue_members(struct bl_json_writer *w, struct bl_slice broker_name,
+                              struct bl_slice topic, int32_t queue_id) {
   bl_json_member_text(w, "brokerName", broker_name);
   bl_json_member_i64(w, "queueId", queue_id);
   bl_json_member_text(w, "topic", topic);
@@ -25,7 +25,8 @@ void bl_json_put_queue(struct bl_json_writer *w, struct bl_slice broker_name, st
   bl_json_close_object(w);
 }
 
-void bl_json_put_subscription(struct bl_json_writer *w, const struct bl_subscription *subscription) {
+void bl_json_put_subscription(struct bl_json_writer *w,
+                              const struct bl_subscription *subscription) {
   bl_json_open_object(w);
   bl_json_member_bool(w, "classFilterMode", false);
   bl_json_key(w, "codeSet");
@@ -48,7 +49,8 @@ bool bl_members_step(const struct bl_member_group *group, uint32_t *position,
                      struct bl_json_writer *w) {
   uint32_t at = 0;
   int visited = 0;
-  for (struct bl_list *node = group->members.next; node != &group->members; node = node->next, at++) {
+  for (struct bl_list *node = group->members.next; node != &group->members;
+       node = node->next, at++) {
     if (at < *position) continue;
     if (visited == MEMBERS_PER_STEP) return true;
     visit(w, BL_CONTAINER(node, struct bl_member, in_group)->client);
@@ -60,8 +62,9 @@ bool bl_members_step(const struct bl_member_group *group, uint32_t *position,
 
 /* Source: apache/rocketmq LanguageCode. */
 static const char *language_name(int32_t language) {
-  static const char *const names[] = {"JAVA",  "CPP",  "DOTNET", "PYTHON", "DELPHI", "ERLANG", "RUBY",
-                                      "OTHER", "HTTP", "GO",     "PHP",    "OMS",    "RUST",   "NODE_JS"};
+  static const char *const names[] = {"JAVA",   "CPP",  "DOTNET", "PYTHON", "DELPHI",
+                                      "ERLANG", "RUBY", "OTHER",  "HTTP",   "GO",
+                                      "PHP",    "OMS",  "RUST",   "NODE_JS"};
   int32_t count = (int32_t)(sizeof(names) / sizeof(names[0]));
   return language >= 0 && language < count ? names[language] : "OTHER";
 }

@@ -1,4 +1,5 @@
-/* Pieces of JSON that several answers share. Source: apache/rocketmq MessageQueue, SubscriptionData, Connection. */
+/* Pieces of JSON that several answers share. Source: apache/rocketmq MessageQueue,
+ * SubscriptionData, Connection. */
 #ifndef BOLIDE_REQUESTS_JSON_PARTS_H
 #define BOLIDE_REQUESTS_JSON_PARTS_H
 
@@ -14,8 +15,8 @@ void bl_json_key_queue(struct bl_json_writer *w, struct bl_slice broker_name, st
 void bl_json_put_queue(struct bl_json_writer *w, struct bl_slice broker_name, struct bl_slice topic,
                        int32_t queue_id);
 void bl_json_put_subscription(struct bl_json_writer *w, const struct bl_subscription *subscription);
-/* Connections of some members from the `position`th on, some a step: false at the end. Members that leave meanwhile may
- * hide one that follows them. */
+/* Connections of some members from the `position`th on, some a step: false at the end. Members that
+ * leave meanwhile may hide one that follows them. */
 bool bl_json_put_connections(struct bl_json_writer *w, const struct bl_member_group *group,
                              uint32_t *position);
 

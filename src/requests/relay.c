@@ -36,33 +36,36 @@ static void on_answer(struct bl_outcall *call, bl_err err, const struct bl_comma
                              .body_count = 1};
     bl_ticket_reply(relay->remoting, &relay->ticket, &reply);
   } else if (err == BL_ERR_TIMEOUT) {
-    err = bl_why_set(&why, BL_ERR_CONSUME_TIMEOUT, "consumer <%.*s> <%.*s> Timeout: no answer in %d ms",
-                     BL_FMT(relay->group), BL_FMT(relay->client_id), TIMEOUT_MS);
+    err = bl_why_set(&why, BL_ERR_CONSUME_TIMEOUT,
+                     "consumer <%.*s> <%.*s> Timeout: no answer in %d ms", BL_FMT(relay->group),
+                     BL_FMT(relay->client_id), TIMEOUT_MS);
     fail(relay->remoting, &relay->ticket, err, &why);
   } else {
-    err = bl_why_set(&why, BL_ERR_SYSTEM, "invoke consumer <%.*s> <%.*s> Exception: %s", BL_FMT(relay->group),
-                     BL_FMT(relay->client_id), bl_err_text(err));
+    err = bl_why_set(&why, BL_ERR_SYSTEM, "invoke consumer <%.*s> <%.*s> Exception: %s",
+                     BL_FMT(relay->group), BL_FMT(relay->client_id), bl_err_text(err));
     fail(relay->remoting, &relay->ticket, err, &why);
   }
   bl_arena_fini(&relay->arena);
   free(relay);
 }
 
-void bl_relay_to_consumer(struct bl_broker *broker, const struct bl_ticket *ticket, struct bl_slice group,
-                          struct bl_slice client_id, const struct bl_outgoing *outgoing) {
+void bl_relay_to_consumer(struct bl_broker *broker, const struct bl_ticket *ticket,
+                          struct bl_slice group, struct bl_slice client_id,
+                          const struct bl_outgoing *outgoing) {
   const struct bl_client *client = bl_members_find(bl_members_consumers(broker, group), client_id);
   struct bl_why why;
   if (client == NULL) {
-    bl_err err = bl_why_set(&why, BL_ERR_SYSTEM, "The Consumer <%.*s> <%.*s> not online", BL_FMT(group),
-                            BL_FMT(client_id));
+    bl_err err = bl_why_set(&why, BL_ERR_SYSTEM, "The Consumer <%.*s> <%.*s> not online",
+                            BL_FMT(group), BL_FMT(client_id));
     fail(broker->remoting, ticket, err, &why);
     return;
   }
   if (client->version < OLDEST_VERSION) {
-    bl_err err = bl_why_set(&why, BL_ERR_SYSTEM,
-                            "The Consumer <%.*s> Version <%d> too low to finish, please upgrade it to "
-                            "V3_1_8_SNAPSHOT",
-                            BL_FMT(client_id), client->version);
+    bl_err err =
+        bl_why_set(&why, BL_ERR_SYSTEM,
+                   "The Consumer <%.*s> Version <%d> too low to finish, please upgrade it to "
+                   "V3_1_8_SNAPSHOT",
+                   BL_FMT(client_id), client->version);
     fail(broker->remoting, ticket, err, &why);
     return;
   }
@@ -74,6 +77,7 @@ void bl_relay_to_consumer(struct bl_broker *broker, const struct bl_ticket *tick
   bl_arena_init(&relay->arena);
   relay->group = bl_arena_copy(&relay->arena, group);
   relay->client_id = bl_arena_copy(&relay->arena, client_id);
-  bl_err err = bl_remoting_call(broker->remoting, client->conn_id, outgoing, TIMEOUT_MS, &relay->call);
+  bl_err err =
+      bl_remoting_call(broker->remoting, client->conn_id, outgoing, TIMEOUT_MS, &relay->call);
   if (err != BL_OK) on_answer(&relay->call, err, NULL);
 }

@@ -53,7 +53,8 @@ enum bl_outcome bl_table_answer(struct bl_call *call, const struct bl_table_answ
   free(progress);
   call->progress = NULL;
   if (call->body->failed) {
-    return bl_call_fail(call, BL_ERR_FULL, "the table is larger than a frame may be: ask for pages of it");
+    return bl_call_fail(call, BL_ERR_FULL,
+                        "the table is larger than a frame may be: ask for pages of it");
   }
   struct bl_slice body = bl_buf_slice(call->body);
   struct bl_reply reply = {

@@ -8,6 +8,7 @@
 #include "os/entropy.h"
 #include "os/process.h"
 #include "requests/pull/answer.h"
+#include "requests/registration/namesrv_wiring.h"
 #include "server/server_internal.h"
 
 #define POOL_THREADS 2
@@ -64,31 +65,33 @@ static void on_signal(void *context, int signal_number) {
   bl_net_stop(server->net);
 }
 
-static void on_namesrv_conn_closed(void *context, struct bl_conn *conn) {
-  bl_namesrv_conn_closed(context, bl_conn_id(conn));
-}
-
-static void close_namesrv_conn(void *context, uint64_t conn_id) {
-  struct bl_server *server = context;
-  struct bl_conn *conn = bl_net_conn(server->net, conn_id);
-  if (conn != NULL) bl_conn_close(conn);
-}
-
 static bl_err start_namesrv(struct bl_server *server, struct bl_why *why) {
   struct bl_namesrv_deps deps = {
       .clock = bl_clock_real(),
       .timers = &server->timers,
       .disk = bl_disk_real(),
       .worker = server->pool,
-      .actions = {.context = server, .close_conn = close_namesrv_conn}};
+      .actions = bl_namesrv_actions_on(server->remoting)};
   server->namesrv = bl_namesrv_new(&deps, server->settings->namesrv_settings);
   bl_err err = bl_namesrv_load(server->namesrv, why);
   if (err != BL_OK) return err;
   server->namesrv_role = (struct bl_role){.role = BL_ROLE_NAMESRV,
                                           .server = server->namesrv,
-                                          .on_close = on_namesrv_conn_closed};
+                                          .on_close = bl_namesrv_on_conn_close};
   return bl_remoting_listen(server->remoting, server->settings->listen, server->settings->namesrv_port,
                             &server->namesrv_role, &server->namesrv_listener, why);
+}
+
+/* What was chosen is what GET_BROKER_CONFIG shows. */
+static bl_err note_address(struct bl_broker_settings *settings, struct bl_slice addr, int port,
+                           struct bl_why *why) {
+  bl_err err = bl_options_set(&bl_broker_options, settings, BL_SLICE("brokerIP1"), addr,
+                              BL_OPTION_AT_START, why);
+  if (err == BL_OK && settings->broker_ip2[0] == '\0') {
+    err = bl_options_set(&bl_broker_options, settings, BL_SLICE("brokerIP2"), addr, BL_OPTION_AT_START, why);
+  }
+  settings->listen_port = port;
+  return err;
 }
 
 /* brokerIP1, or the address that others on the same network most likely reach. */
@@ -110,8 +113,7 @@ static bl_err choose_store_host(struct bl_server *server, struct bl_why *why) {
   bl_broker_set_address(server->broker, &host);
   char addr[BL_HOST_TEXT_MAX];
   size_t len = bl_host_addr_text(&host, addr);
-  return bl_options_set(&bl_broker_options, settings, BL_SLICE("brokerIP1"), bl_slice_of(addr, len),
-                        BL_OPTION_AT_START, why);
+  return note_address(settings, bl_slice_of(addr, len), host.port, why);
 }
 
 static bl_err listen_broker(struct bl_server *server, struct bl_why *why) {

@@ -156,13 +156,13 @@ def test_segments_roll(_):
 
 
 def test_store_layout(_):
-    """The store is RocketMQ's: commitlog, config/*.json, checkpoint, lock, abort."""
+    """The store is RocketMQ's: commitlog, config/*.json, lock, abort."""
     s = procs.Server(config=CONFIG)
     fill(s)
     tap.equal(s.stop()[0], 0, "exit status")
     for name in ("commitlog/00000000000000000000", "config/topics.json",
-                 "config/subscriptionGroup.json", "config/consumerOffset.json", "checkpoint",
-                 "lock", "abort"):
+                 "config/subscriptionGroup.json", "config/consumerOffset.json",
+                 "bolide/log.checkpoint", "lock", "abort"):
         assert os.path.exists(os.path.join(s.store, name)), "no " + name
     from bolide_test import wire
     with open(os.path.join(s.store, "config", "topics.json"), encoding="utf-8") as f:

@@ -26,7 +26,8 @@ static void on_log_warm(struct bl_store_warm *log) {
   if (warm->done != NULL) warm->done(warm);
 }
 
-void bl_query_warm_start(struct bl_broker *broker, struct bl_query_warm *warm, const struct bl_cold *cold) {
+void bl_query_warm_start(struct bl_broker *broker, struct bl_query_warm *warm,
+                         const struct bl_cold *cold) {
   warm->under_way = true;
   warm->err = BL_OK;
   if (cold->queue != NULL) {
@@ -53,8 +54,8 @@ static bl_err store_time(struct bl_broker *broker, struct bl_queue *queue, int64
   return BL_OK;
 }
 
-bl_err bl_time_reader_get(struct bl_time_reader *reader, struct bl_broker *broker, struct bl_queue *queue,
-                          int64_t queue_offset, int64_t *out_ms) {
+bl_err bl_time_reader_get(struct bl_time_reader *reader, struct bl_broker *broker,
+                          struct bl_queue *queue, int64_t queue_offset, int64_t *out_ms) {
   struct bl_cold cold = {0};
   *out_ms = -1;
   if (queue == NULL || queue_offset < 0) return BL_OK;
@@ -73,7 +74,8 @@ bl_err bl_time_reader_get(struct bl_time_reader *reader, struct bl_broker *broke
 }
 
 bl_err bl_query_record(struct bl_broker *broker, int64_t log_offset, struct bl_arena *arena,
-                       struct bl_record *out_record, struct bl_slice *out_bytes, struct bl_cold *out_cold) {
+                       struct bl_record *out_record, struct bl_slice *out_bytes,
+                       struct bl_cold *out_cold) {
   char head[8];
   *out_cold = (struct bl_cold){.log_offset = log_offset, .log_bytes = HEAD_BYTES};
   bl_err err = bl_store_read(broker->store, log_offset, sizeof(head), head);
@@ -121,8 +123,8 @@ static void fetch_warmed(struct bl_query_warm *warm) {
   fetch_step(fetch);
 }
 
-void bl_record_fetch_start(struct bl_record_fetch *fetch, struct bl_broker *broker, int64_t log_offset,
-                           void (*done)(struct bl_record_fetch *fetch)) {
+void bl_record_fetch_start(struct bl_record_fetch *fetch, struct bl_broker *broker,
+                           int64_t log_offset, void (*done)(struct bl_record_fetch *fetch)) {
   memset(fetch, 0, sizeof(*fetch));
   fetch->broker = broker;
   fetch->log_offset = log_offset;

@@ -1,5 +1,5 @@
-/* Reading single messages for administration: their store times, and whole records. What is not in memory is read
- * from the disk by the pool. Thread: core. */
+/* Reading single messages for administration: their store times, and whole records. What is not in
+ * memory is read from the disk by the pool. Thread: core. */
 #ifndef BOLIDE_BROKER_QUERY_READ_H
 #define BOLIDE_BROKER_QUERY_READ_H
 
@@ -26,23 +26,26 @@ struct bl_query_warm {
   void (*done)(struct bl_query_warm *warm); /* may be NULL */
 };
 /* HOLDS `warm` until it is no longer under way; then calls done on the core thread. */
-void bl_query_warm_start(struct bl_broker *broker, struct bl_query_warm *warm, const struct bl_cold *cold);
+void bl_query_warm_start(struct bl_broker *broker, struct bl_query_warm *warm,
+                         const struct bl_cold *cold);
 
 /* The store times of messages, for an answer that is built in steps. Starts zeroed. */
 struct bl_time_reader {
   struct bl_query_warm warm;
   int tries; /* of the time that is wanted now */
 };
-/* FILLS the store time of a queue's message, or -1 when there is none (queue NULL, the offset is gone, the
- * disk refuses). BL_ERR_COLD: it is being read; ask for the same again next turn. */
+/* FILLS the store time of a queue's message, or -1 when there is none (queue NULL, the offset is
+ * gone, the disk refuses). BL_ERR_COLD: it is being read; ask for the same again next turn. */
 BL_MUST_CHECK bl_err bl_time_reader_get(struct bl_time_reader *reader, struct bl_broker *broker,
-                                        struct bl_queue *queue, int64_t queue_offset, int64_t *out_ms);
+                                        struct bl_queue *queue, int64_t queue_offset,
+                                        int64_t *out_ms);
 
-/* FILLS a record that begins at that log offset; it and *out_bytes are in the arena. BL_ERR_NOT_FOUND: no
- * visible record begins there (verified with its checksum). BL_ERR_COLD: *out_cold. */
-BL_MUST_CHECK bl_err bl_query_record(struct bl_broker *broker, int64_t log_offset, struct bl_arena *arena,
-                                     struct bl_record *out_record, struct bl_slice *out_bytes,
-                                     struct bl_cold *out_cold);
+/* FILLS a record that begins at that log offset; it and *out_bytes are in the arena.
+ * BL_ERR_NOT_FOUND: no visible record begins there (verified with its checksum). BL_ERR_COLD:
+ * *out_cold. */
+BL_MUST_CHECK bl_err bl_query_record(struct bl_broker *broker, int64_t log_offset,
+                                     struct bl_arena *arena, struct bl_record *out_record,
+                                     struct bl_slice *out_bytes, struct bl_cold *out_cold);
 
 /* The same, waiting for the disk without holding the core. */
 struct bl_record_fetch {
@@ -56,10 +59,10 @@ struct bl_record_fetch {
   bl_err err;
   void (*done)(struct bl_record_fetch *fetch);
 };
-/* Calls done from inside when nothing must be read from the disk, else later. HOLDS until done; the arena is then
- * freed by the owner with bl_record_fetch_fini. */
-void bl_record_fetch_start(struct bl_record_fetch *fetch, struct bl_broker *broker, int64_t log_offset,
-                           void (*done)(struct bl_record_fetch *fetch));
+/* Calls done from inside when nothing must be read from the disk, else later. HOLDS until done; the
+ * arena is then freed by the owner with bl_record_fetch_fini. */
+void bl_record_fetch_start(struct bl_record_fetch *fetch, struct bl_broker *broker,
+                           int64_t log_offset, void (*done)(struct bl_record_fetch *fetch));
 void bl_record_fetch_fini(struct bl_record_fetch *fetch);
 
 #endif

@@ -25,7 +25,8 @@ static void finish(struct bl_message_search *search, bl_err err) {
   search->done(search);
 }
 
-static void take(struct bl_message_search *search, const struct bl_record *record, struct bl_slice bytes) {
+static void take(struct bl_message_search *search, const struct bl_record *record,
+                 struct bl_slice bytes) {
   if (!bl_record_has_key(record, search->topic, search->key)) return;
   if (record->store_ms < search->begin_ms || record->store_ms > search->end_ms) return;
   if (search->found_count == 0) {
@@ -43,13 +44,14 @@ static bool is_full(const struct bl_message_search *search) {
 
 static void step(struct bl_message_search *search) {
   int64_t looked = 0;
-  for (int records = 0; records < STEP_RECORDS && looked < STEP_BYTES && !is_full(search); records++) {
+  for (int records = 0; records < STEP_RECORDS && looked < STEP_BYTES && !is_full(search);
+       records++) {
     struct bl_record record;
     struct bl_slice bytes;
     struct bl_cold cold;
     bl_arena_reset(&search->scratch);
-    bl_err err = bl_query_record(search->broker, search->keys.offsets[search->next], &search->scratch, &record,
-                                 &bytes, &cold);
+    bl_err err = bl_query_record(search->broker, search->keys.offsets[search->next],
+                                 &search->scratch, &record, &bytes, &cold);
     if (err == BL_ERR_COLD && search->tries < TRIES_MAX && !search->broker->closing) {
       search->tries++;
       bl_query_warm_start(search->broker, &search->warm, &cold);
@@ -91,8 +93,9 @@ static void on_keys(struct bl_keys_search *keys) {
 }
 
 void bl_message_search_start(struct bl_message_search *search, struct bl_broker *broker,
-                             struct bl_slice topic, struct bl_slice key, int64_t begin_ms, int64_t end_ms,
-                             int32_t max, void (*done)(struct bl_message_search *search)) {
+                             struct bl_slice topic, struct bl_slice key, int64_t begin_ms,
+                             int64_t end_ms, int32_t max,
+                             void (*done)(struct bl_message_search *search)) {
   memset(search, 0, sizeof(*search));
   bl_arena_init(&search->arena);
   bl_arena_init(&search->scratch);

@@ -1,5 +1,6 @@
-/* The table of GET_BROKER_RUNTIME_INFO: RocketMQ's keys with our figures. Where RocketMQ has thread pools with queues
- * we have none, so their sizes are 0, but for sends that wait for room in the log. */
+/* The table of GET_BROKER_RUNTIME_INFO: RocketMQ's keys with our figures. Where RocketMQ has thread
+ * pools with queues we have none, so their sizes are 0, but for sends that wait for room in the
+ * log. */
 #include <stdio.h>
 
 #include "broker/broker.h"
@@ -76,15 +77,17 @@ static void put_distribution(struct table *table, const struct bl_histogram *his
   static const struct {
     const char *name;
     uint64_t below_us;
-  } classes[] = {{"<=0ms", 1000},         {"0~10ms", 10000},      {"10~50ms", 50000},   {"50~100ms", 100000},
-                 {"100~200ms", 200000},   {"200~500ms", 500000},  {"500ms~1s", 1000000}, {"1~2s", 2000000},
-                 {"2~3s", 3000000},       {"3~4s", 4000000},      {"4~5s", 5000000},    {"5~10s", 10000000},
+  } classes[] = {{"<=0ms", 1000},       {"0~10ms", 10000},     {"10~50ms", 50000},
+                 {"50~100ms", 100000},  {"100~200ms", 200000}, {"200~500ms", 500000},
+                 {"500ms~1s", 1000000}, {"1~2s", 2000000},     {"2~3s", 3000000},
+                 {"3~4s", 4000000},     {"4~5s", 5000000},     {"5~10s", 10000000},
                  {"10s~", UINT64_MAX}};
   size_t bucket = 0;
   bl_buf_clear(&table->text);
   for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
     uint64_t count = 0;
-    while (bucket < BL_HISTOGRAM_BUCKETS && bl_histogram_bucket_end_us(bucket) < classes[i].below_us) {
+    while (bucket < BL_HISTOGRAM_BUCKETS &&
+           bl_histogram_bucket_end_us(bucket) < classes[i].below_us) {
       count += histogram->counts[bucket++];
     }
     bl_buf_printf(&table->text, "[%s]:%llu ", classes[i].name, (unsigned long long)count);
@@ -118,7 +121,8 @@ static void put_sends(struct table *table, struct bl_runtime *runtime) {
   put_i64(table, "putMessageTimesTotal", total);
   put_i64(table, "putMessageFailedTimes", stats->put_failed);
   put_i64(table, "putMessageSizeTotal", stats->put_bytes);
-  put_double(table, "putMessageAverageSize", total > 0 ? (double)stats->put_bytes / (double)total : 0);
+  put_double(table, "putMessageAverageSize",
+             total > 0 ? (double)stats->put_bytes / (double)total : 0);
   put_distribution(table, &stats->put_us);
   put_ms(table, "putLatency99", bl_histogram_percentile_us(&stats->put_us, 99));
   put_ms(table, "putLatency999", bl_histogram_percentile_us(&stats->put_us, 99.9));

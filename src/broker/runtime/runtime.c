@@ -17,8 +17,8 @@ struct bl_asked_rate {
   double rate;
 };
 
-static void sample_at(struct bl_runtime *runtime, int64_t at_ms, int64_t put, int64_t found, int64_t missed,
-                      int64_t transferred) {
+static void sample_at(struct bl_runtime *runtime, int64_t at_ms, int64_t put, int64_t found,
+                      int64_t missed, int64_t transferred) {
   bl_rate_sample(&runtime->put, at_ms, put);
   bl_rate_sample(&runtime->found, at_ms, found);
   bl_rate_sample(&runtime->missed, at_ms, missed);
@@ -33,7 +33,8 @@ static int64_t last_total(const struct bl_rate *rate) {
 
 static bool moved(const struct bl_runtime *runtime) {
   const struct bl_broker_stats *stats = &runtime->broker->stats;
-  return stats->put_count != last_total(&runtime->put) || stats->get_found != last_total(&runtime->found) ||
+  return stats->put_count != last_total(&runtime->put) ||
+         stats->get_found != last_total(&runtime->found) ||
          stats->get_missed != last_total(&runtime->missed) ||
          stats->get_count != last_total(&runtime->transferred);
 }
@@ -53,7 +54,8 @@ static void fill_gap(struct bl_runtime *runtime, int64_t now_ms) {
   }
 }
 
-/* Days begin at midnight UTC. What moved since the last sample counts for the new day: a second at most. */
+/* Days begin at midnight UTC. What moved since the last sample counts for the new day: a second at
+ * most. */
 static void roll_day(struct bl_runtime *runtime) {
   struct bl_broker_stats *stats = &runtime->broker->stats;
   int64_t day = bl_clock_wall_ms(runtime->broker->clock) / DAY_MS;
@@ -75,7 +77,8 @@ void bl_runtime_sample(struct bl_runtime *runtime) {
   roll_day(runtime);
   if (now_ms - runtime->sampled_ms < SAMPLE_MS) return;
   fill_gap(runtime, now_ms);
-  sample_at(runtime, now_ms, stats->put_count, stats->get_found, stats->get_missed, stats->get_count);
+  sample_at(runtime, now_ms, stats->put_count, stats->get_found, stats->get_missed,
+            stats->get_count);
 }
 
 static void on_timer(struct bl_timer *timer, int64_t now_ms) {

@@ -57,8 +57,7 @@ static enum special special_of(struct bl_slice name) {
   return PLAIN;
 }
 
-/* Copies the sender's properties without those that are the broker's own to set. WAIT needs no storing
- * (as in SendMessageProcessor). */
+/* Copies the sender's properties without those that are the broker's own to set. */
 static void copy_properties(struct bl_buf *out, struct bl_slice properties, struct wishes *wishes) {
   struct bl_slice name;
   struct bl_slice value;
@@ -70,7 +69,7 @@ static void copy_properties(struct bl_buf *out, struct bl_slice properties, stru
         continue;
       case WAIT:
         wishes->no_wait = bl_slice_is(value, "false");
-        continue;
+        break;
       case UNIQ:
         wishes->uniq_key = value;
         break;
@@ -203,6 +202,13 @@ static void count_put(struct bl_broker *broker, struct bl_topic *topic, const st
   broker->stats.put_bytes += record->size_bytes;
 }
 
+/* For the answer; one that is too long is left out of it. */
+static void keep_key(struct bl_slice key, struct bl_sent *sent) {
+  if (key.len == 0 || key.len >= sizeof(sent->uniq_key)) return;
+  memcpy(sent->uniq_key, key.ptr, key.len);
+  sent->uniq_key[key.len] = '\0';
+}
+
 static bl_err send_one(struct bl_broker *broker, const struct bl_send *send, struct bl_topic *topic,
                        struct bl_queue *queue, struct bl_sent *sent, struct bl_why *why) {
   struct bl_buf *properties = &broker->sends.properties;
@@ -211,10 +217,8 @@ static bl_err send_one(struct bl_broker *broker, const struct bl_send *send, str
   copy_properties(properties, send->properties, &wishes);
   bl_err err = check_wishes(broker, topic, &wishes, why);
   if (err != BL_OK) return err;
-  if (wishes.uniq_key.len > 0 && wishes.uniq_key.len < sizeof(sent->uniq_key)) {
-    memcpy(sent->uniq_key, wishes.uniq_key.ptr, wishes.uniq_key.len);
-    sent->uniq_key[wishes.uniq_key.len] = '\0';
-  } else if (wishes.uniq_key.len == 0) {
+  keep_key(wishes.uniq_key, sent);
+  if (wishes.uniq_key.len == 0) {
     bl_uniqkey_next(&broker->uniqkeys, bl_clock_wall_ms(broker->clock), sent->uniq_key);
     bl_properties_put(properties, BL_PROP_UNIQ_KEY, bl_slice_text(sent->uniq_key));
   }
@@ -291,6 +295,7 @@ static bl_err send_batch(struct bl_broker *broker, const struct bl_send *send, s
   start_record(broker, send, topic, sent->queue_id, &record);
   sent->queue_offset = bl_queue_assigned_offset(queue);
   sent->log_offsets = broker->sends.log_offsets;
+  keep_key(wishes.uniq_key, sent);
   sent->wait = !wishes.no_wait;
   while (bl_batch_next(&rest, &message, &bad)) {
     record.flag = message.flag;

@@ -24,7 +24,8 @@ static enum bl_outcome handle(struct bl_call *call) {
   if (permission != broker->settings->broker_permission) {
     /* Name servers take it from the next registration, which a new version of the topics causes. */
     bl_version_next(&broker->topics.table.version, now_ms);
-    if (broker->on_topics_changed != NULL) broker->on_topics_changed(broker->topics_changed_context);
+    if (broker->on_topics_changed != NULL)
+      broker->on_topics_changed(broker->topics_changed_context);
   }
   return bl_call_ok(call);
 }

@@ -12,10 +12,12 @@ static enum bl_outcome handle(struct bl_call *call) {
   const struct bl_consumer_group_header *header = call->header;
   const struct bl_member_group *group = bl_members_consumers(call->server, header->group);
   if (group == NULL && call->progress == NULL) {
-    return bl_call_fail(call, BL_ERR_SYSTEM, "no consumer for this group, %.*s", BL_FMT(header->group));
+    return bl_call_fail(call, BL_ERR_SYSTEM, "no consumer for this group, %.*s",
+                        BL_FMT(header->group));
   }
   struct bl_members_progress *progress = bl_members_progress(call, "consumerIdList");
-  if (group != NULL && bl_members_step(group, &progress->position, put_id, &progress->w)) return BL_AGAIN;
+  if (group != NULL && bl_members_step(group, &progress->position, put_id, &progress->w))
+    return BL_AGAIN;
   bl_json_close_array(&progress->w);
   return bl_members_progress_end(call);
 }

@@ -15,8 +15,9 @@ bl_err bl_group_name_validate(struct bl_slice name, struct bl_why *why) {
                       shown, name.ptr);
   }
   if (name.len > BL_GROUP_BYTES_MAX) {
-    return bl_why_set(why, BL_ERR_PARAMETER, "The specified group: %.*s, is longer than group max length: %d",
-                      shown, name.ptr, BL_GROUP_BYTES_MAX);
+    return bl_why_set(why, BL_ERR_PARAMETER,
+                      "The specified group: %.*s, is longer than group max length: %d", shown,
+                      name.ptr, BL_GROUP_BYTES_MAX);
   }
   return BL_OK;
 }

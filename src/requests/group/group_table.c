@@ -16,13 +16,14 @@ static enum bl_outcome handle(struct bl_call *call) {
   struct bl_all_groups_reply_header reply = {.present = 0};
   BL_SET(&reply, all_groups_reply, total, (int32_t)broker->groups.table.map.count);
   bool paged = BL_HAS(header, all_groups, max_count);
-  struct bl_table_answer answer = {
-      .table = &broker->groups.table,
-      .first = header->seq > 0 ? (uint32_t)header->seq : 0,
-      .count = !paged ? UINT32_MAX : header->max_count > 0 ? (uint32_t)header->max_count : 0,
-      .before = put_forbidden,
-      .header_table = &bl_all_groups_reply_table,
-      .header = &reply};
+  struct bl_table_answer answer = {.table = &broker->groups.table,
+                                   .first = header->seq > 0 ? (uint32_t)header->seq : 0,
+                                   .count = !paged                  ? UINT32_MAX
+                                            : header->max_count > 0 ? (uint32_t)header->max_count
+                                                                    : 0,
+                                   .before = put_forbidden,
+                                   .header_table = &bl_all_groups_reply_table,
+                                   .header = &reply};
   return bl_table_answer(call, &answer);
 }
 

@@ -1,4 +1,5 @@
-/* 300: groups that subscribe to a topic now, and those that have offsets in it. Some entries a turn. */
+/* 300: groups that subscribe to a topic now, and those that have offsets in it. Some entries a
+ * turn. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -14,7 +15,8 @@ struct progress {
   bool online_done;
 };
 
-static bool is_online(const struct bl_broker *broker, struct bl_slice group, struct bl_slice topic) {
+static bool is_online(const struct bl_broker *broker, struct bl_slice group,
+                      struct bl_slice topic) {
   const struct bl_member_group *members = bl_members_consumers(broker, group);
   return members != NULL && bl_member_group_subscription(members, topic) != NULL;
 }

@@ -15,7 +15,8 @@ struct bl_members_progress {
 };
 
 /* The writer stands inside of {"member":[ . */
-static inline struct bl_members_progress *bl_members_progress(struct bl_call *call, const char *member) {
+static inline struct bl_members_progress *bl_members_progress(struct bl_call *call,
+                                                              const char *member) {
   struct bl_members_progress *progress = call->progress;
   if (progress == NULL) {
     progress = calloc(1, sizeof(*progress));

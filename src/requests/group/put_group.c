@@ -18,6 +18,7 @@ static enum bl_outcome handle(struct bl_call *call) {
   if (err != BL_OK) return bl_call_fail(call, err, "%s", why.text);
   err = bl_group_read(root, name, call->arena, &like);
   if (err == BL_OK) err = bl_broker_put_group(broker, &like, &group, &end);
+  if (err == BL_ERR_BUSY) return BL_AGAIN; /* the log has room in a moment */
   if (err != BL_OK) return bl_call_fail(call, err, NULL);
   return bl_durable_ok(call, broker, end);
 }

@@ -65,6 +65,7 @@ static enum bl_outcome handle(struct bl_call *call) {
     progress->next = list->child;
   }
   bl_err err = step(call, progress, &why);
+  if (err == BL_ERR_BUSY) return BL_AGAIN; /* the log has room in a moment */
   if (err != BL_OK) return end(call, err, why.text);
   if (progress->next != NULL) return BL_AGAIN;
   if (progress->checked) return end(call, BL_OK, NULL);

@@ -12,7 +12,8 @@ static enum bl_outcome handle(struct bl_call *call) {
   bl_json_open_array(&w);
   for (const struct bl_json *node = body.queues->child; node != NULL; node = node->next) {
     struct bl_lock_queue queue = bl_lock_queue_of(node);
-    if (!bl_locks_take(call->server, body.group, queue.topic, queue.queue_id, body.client_id)) continue;
+    if (!bl_locks_take(call->server, body.group, queue.topic, queue.queue_id, body.client_id))
+      continue;
     bl_json_put_queue(&w, queue.broker_name, queue.topic, queue.queue_id);
   }
   bl_json_close_array(&w);

@@ -12,7 +12,8 @@ bool bl_lock_body_read(struct bl_call *call, struct bl_lock_body *out_body) {
   }
   bool listed = out_body->queues != NULL && out_body->queues->kind == BL_JSON_ARRAY;
   if (!listed || out_body->queues->count > BL_LOCK_QUEUES_MAX) {
-    bl_call_fail(call, BL_ERR_SYSTEM, "mqSet must be a list of at most %d queues", BL_LOCK_QUEUES_MAX);
+    bl_call_fail(call, BL_ERR_SYSTEM, "mqSet must be a list of at most %d queues",
+                 BL_LOCK_QUEUES_MAX);
     return false;
   }
   return true;

@@ -1,4 +1,5 @@
-/* The body that 41 and 42 share. Source: apache/rocketmq LockBatchRequestBody, UnlockBatchRequestBody. */
+/* The body that 41 and 42 share. Source: apache/rocketmq LockBatchRequestBody,
+ * UnlockBatchRequestBody. */
 #ifndef BOLIDE_REQUESTS_LOCK_LOCK_BODY_H
 #define BOLIDE_REQUESTS_LOCK_LOCK_BODY_H
 

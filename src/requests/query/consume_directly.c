@@ -27,10 +27,10 @@ static void on_fetched(struct bl_record_fetch *fetch) {
                                    .body = fetch->bytes};
     bl_relay_to_consumer(broker, &directing->ticket, header->group, header->client_id, &outgoing);
   } else {
-    struct bl_reply reply = {.code = bl_err_code(BL_ERR_SYSTEM),
-                             .remark = bl_arena_printf(&directing->arena,
-                                                       "can not find message by the offset, %lld",
-                                                       (long long)fetch->log_offset)};
+    struct bl_reply reply = {
+        .code = bl_err_code(BL_ERR_SYSTEM),
+        .remark = bl_arena_printf(&directing->arena, "can not find message by the offset, %lld",
+                                  (long long)fetch->log_offset)};
     bl_ticket_reply(broker->remoting, &directing->ticket, &reply);
   }
   bl_record_fetch_fini(fetch);
@@ -53,7 +53,8 @@ static enum bl_outcome handle(struct bl_call *call) {
   struct bl_host host;
   int64_t log_offset;
   if (!bl_msgid_parse(header->msg_id, &host, &log_offset)) {
-    return bl_call_fail(call, BL_ERR_SYSTEM, "msgId is not the id of a stored message: 32 or 56 hex digits");
+    return bl_call_fail(call, BL_ERR_SYSTEM,
+                        "msgId is not the id of a stored message: 32 or 56 hex digits");
   }
   struct directing *directing = calloc(1, sizeof(*directing));
   BL_ASSERT(directing != NULL);

@@ -37,7 +37,8 @@ static void on_found(struct bl_message_search *search) {
 static enum bl_outcome handle(struct bl_call *call) {
   const struct bl_query_message_header *header = call->header;
   struct bl_broker *broker = call->server;
-  int32_t max = bl_slice_is(header->unique_key, "true") ? broker->settings->max_query_count : header->max_count;
+  int32_t max = bl_slice_is(header->unique_key, "true") ? broker->settings->max_query_count
+                                                        : header->max_count;
   struct querying *querying = calloc(1, sizeof(*querying));
   BL_ASSERT(querying != NULL);
   querying->ticket = bl_call_ticket(call);

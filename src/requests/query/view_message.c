@@ -16,9 +16,10 @@ static void on_fetched(struct bl_record_fetch *fetch) {
   struct viewing *viewing = BL_CONTAINER(fetch, struct viewing, fetch);
   struct bl_reply reply = {.code = 0, .body = &fetch->bytes, .body_count = 1};
   if (fetch->err != BL_OK) {
-    reply = (struct bl_reply){.code = bl_err_code(BL_ERR_SYSTEM),
-                              .remark = bl_arena_printf(&fetch->arena, "can not find message by the offset, %lld",
-                                                        (long long)fetch->log_offset)};
+    reply = (struct bl_reply){
+        .code = bl_err_code(BL_ERR_SYSTEM),
+        .remark = bl_arena_printf(&fetch->arena, "can not find message by the offset, %lld",
+                                  (long long)fetch->log_offset)};
   }
   bl_ticket_reply(fetch->broker->remoting, &viewing->ticket, &reply);
   bl_record_fetch_fini(fetch);

@@ -47,6 +47,8 @@ static void answer_stored(struct bl_send_wait *wait) {
     header.msg_id = bl_slice_text(wait->batch_ids);
   } else {
     header.msg_id = bl_slice_of(id, bl_msgid_text(&wait->broker->store_host, wait->log_offset, id));
+  }
+  if (wait->uniq_key[0] != '\0') {
     BL_SET(&header, send_reply, transaction_id, bl_slice_text(wait->uniq_key));
   }
   set_origin(wait->broker, &header);

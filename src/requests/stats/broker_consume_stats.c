@@ -45,7 +45,8 @@ static struct bl_slice keep(char *space, size_t cap, struct bl_slice text) {
 
 /* false: there is none any more. */
 static bool next_group(struct progress *progress, const struct bl_broker *broker) {
-  const struct bl_map_entry *entry = bl_map_next(&broker->groups.table.map, &progress->group_cursor);
+  const struct bl_map_entry *entry =
+      bl_map_next(&broker->groups.table.map, &progress->group_cursor);
   if (entry == NULL) return false;
   progress->group = keep(progress->group_text, GROUP_BYTES, entry->key);
   progress->row_cursor = 0;
@@ -55,19 +56,23 @@ static bool next_group(struct progress *progress, const struct bl_broker *broker
   return true;
 }
 
-static bool is_wanted(const struct bl_broker *broker, const struct bl_offset_row *row, bool ordered_only) {
+static bool is_wanted(const struct bl_broker *broker, const struct bl_offset_row *row,
+                      bool ordered_only) {
   const struct bl_topic *topic = bl_topics_find(&broker->topics, row->topic);
   if (topic == NULL || (ordered_only && !topic->order)) return false;
   return bl_group_wants_topic(broker, row->group, row->topic);
 }
 
 /* BL_ERR_NOT_FOUND: the group has no more topics. */
-static bl_err next_topic(struct progress *progress, const struct bl_broker *broker, bool ordered_only, int *rows) {
+static bl_err next_topic(struct progress *progress, const struct bl_broker *broker,
+                         bool ordered_only, int *rows) {
   while ((*rows)-- > 0) {
-    const struct bl_map_entry *entry = bl_map_next(&broker->offsets.table.map, &progress->row_cursor);
+    const struct bl_map_entry *entry =
+        bl_map_next(&broker->offsets.table.map, &progress->row_cursor);
     if (entry == NULL) return BL_ERR_NOT_FOUND;
     const struct bl_offset_row *row = entry->value;
-    if (!bl_slice_eq(row->group, progress->group) || !is_wanted(broker, row, ordered_only)) continue;
+    if (!bl_slice_eq(row->group, progress->group) || !is_wanted(broker, row, ordered_only))
+      continue;
     progress->topic = keep(progress->topic_text, TOPIC_BYTES, row->topic);
     memset(&progress->stats, 0, sizeof(progress->stats));
     bl_json_open_object(&progress->w);
@@ -82,8 +87,8 @@ static bl_err put_topic(struct bl_call *call, struct progress *progress, int *bu
   struct bl_broker *broker = call->server;
   struct bl_topic *topic = bl_topics_find(&broker->topics, progress->topic);
   if (topic != NULL) {
-    bl_err err = bl_queue_stats_step(&progress->stats, broker, topic, progress->group, topic->write_queues,
-                                     &progress->w, budget);
+    bl_err err = bl_queue_stats_step(&progress->stats, broker, topic, progress->group,
+                                     topic->write_queues, &progress->w, budget);
     if (err != BL_OK) return err;
   }
   progress->lag += progress->stats.lag;

@@ -1,4 +1,5 @@
-/* 208: where a group is, in one topic, in some, or in all that it has offsets in. Some queues a turn. */
+/* 208: where a group is, in one topic, in some, or in all that it has offsets in. Some queues a
+ * turn. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -17,8 +18,8 @@ struct progress {
   bool has_list;
   struct bl_slice list; /* topics still to do; in the call's arena */
   bool single_done;
-  size_t cursor;          /* of the offset rows */
-  struct bl_slice topic;  /* being written; in the call's arena; absent: the next is to be found */
+  size_t cursor;         /* of the offset rows */
+  struct bl_slice topic; /* being written; in the call's arena; absent: the next is to be found */
   double rate;
 };
 
@@ -43,7 +44,8 @@ static bool next_listed(struct progress *progress) {
   return false;
 }
 
-/* FILLS progress->topic. BL_ERR_NOT_FOUND: there is none any more; BL_ERR_SHORT: looked long enough for this turn. */
+/* FILLS progress->topic. BL_ERR_NOT_FOUND: there is none any more; BL_ERR_SHORT: looked long enough
+ * for this turn. */
 static bl_err next_topic(struct bl_call *call, struct progress *progress, int *rows) {
   const struct bl_broker *broker = call->server;
   const struct bl_consume_stats_header *header = call->header;
@@ -82,8 +84,8 @@ static bl_err step(struct bl_call *call, struct progress *progress) {
     }
     struct bl_topic *topic = bl_topics_find(&broker->topics, progress->topic);
     if (topic != NULL) {
-      bl_err err = bl_queue_stats_step(&progress->stats, broker, topic, header->group, topic->read_queues,
-                                       &progress->w, &budget);
+      bl_err err = bl_queue_stats_step(&progress->stats, broker, topic, header->group,
+                                       topic->read_queues, &progress->w, &budget);
       if (err != BL_OK) return err;
       progress->rate += bl_queue_stats_rate(broker, progress->topic, header->group, call->arena);
     }
@@ -95,7 +97,8 @@ static enum bl_outcome handle(struct bl_call *call) {
   const struct bl_consume_stats_header *header = call->header;
   struct progress *progress = call->progress;
   if (header->topic_list.len > TOPIC_LIST_BYTES_MAX) {
-    return bl_call_fail(call, BL_ERR_PARAMETER, "topicList is longer than %d bytes", TOPIC_LIST_BYTES_MAX);
+    return bl_call_fail(call, BL_ERR_PARAMETER, "topicList is longer than %d bytes",
+                        TOPIC_LIST_BYTES_MAX);
   }
   if (progress == NULL) return start(call);
   if (!progress->has_list && header->topic_list.len > 0) {

@@ -1,4 +1,5 @@
-/* 303: when the messages of each queue were stored: the first, the last, the one consumed last. Some queues a turn. */
+/* 303: when the messages of each queue were stored: the first, the last, the one consumed last.
+ * Some queues a turn. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -20,14 +21,15 @@ struct progress {
 };
 
 /* The first message, the last, the last consumed, the next to consume; BL_ERR_COLD. */
-static bl_err read_times(struct progress *progress, struct bl_broker *broker, struct bl_queue *queue,
-                         int64_t committed) {
+static bl_err read_times(struct progress *progress, struct bl_broker *broker,
+                         struct bl_queue *queue, int64_t committed) {
   int64_t min = queue != NULL ? bl_queue_min_offset(queue) : 0;
   int64_t max = queue != NULL ? bl_queue_max_offset(queue) : 0;
   int64_t offsets[TIMES] = {min, max - 1, committed - 1, committed};
   while (progress->wanted < TIMES) {
     int64_t *time = &progress->times[progress->wanted];
-    bl_err err = bl_time_reader_get(&progress->reader, broker, queue, offsets[progress->wanted], time);
+    bl_err err =
+        bl_time_reader_get(&progress->reader, broker, queue, offsets[progress->wanted], time);
     if (err != BL_OK) return err;
     progress->wanted++;
   }
@@ -39,7 +41,8 @@ static bl_err put_queue(struct progress *progress, struct bl_broker *broker, str
                         struct bl_slice group) {
   struct bl_json_writer *w = &progress->w;
   struct bl_queue *queue = bl_broker_queue(broker, topic, progress->queue_id);
-  int64_t committed = bl_offsets_committed(&broker->offsets, topic->name, group, progress->queue_id);
+  int64_t committed =
+      bl_offsets_committed(&broker->offsets, topic->name, group, progress->queue_id);
   int64_t max = queue != NULL ? bl_queue_max_offset(queue) : 0;
   bl_err err = read_times(progress, broker, queue, committed);
   if (err != BL_OK) return err;
@@ -47,11 +50,13 @@ static bl_err put_queue(struct progress *progress, struct bl_broker *broker, str
   int64_t delay_ms = 0;
   if (committed < max && next_ms >= 0) delay_ms = bl_clock_wall_ms(broker->clock) - next_ms;
   bl_json_open_object(w);
-  bl_json_member_i64(w, "consumeTimeStamp", committed > 0 ? progress->times[2] : progress->times[0]);
+  bl_json_member_i64(w, "consumeTimeStamp",
+                     committed > 0 ? progress->times[2] : progress->times[0]);
   bl_json_member_i64(w, "delayTime", delay_ms);
   bl_json_member_i64(w, "maxTimeStamp", progress->times[1]);
   bl_json_key(w, "messageQueue");
-  bl_json_put_queue(w, bl_slice_text(broker->settings->broker_name), topic->name, progress->queue_id);
+  bl_json_put_queue(w, bl_slice_text(broker->settings->broker_name), topic->name,
+                    progress->queue_id);
   bl_json_member_i64(w, "minTimeStamp", progress->times[0]);
   bl_json_close_object(w);
   progress->queue_id++;

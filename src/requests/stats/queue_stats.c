@@ -4,8 +4,8 @@
 #include "broker/runtime/runtime.h"
 #include "requests/json_parts.h"
 
-static bl_err put_queue(struct bl_queue_stats *stats, struct bl_broker *broker, struct bl_topic *topic,
-                        struct bl_slice group, struct bl_json_writer *w) {
+static bl_err put_queue(struct bl_queue_stats *stats, struct bl_broker *broker,
+                        struct bl_topic *topic, struct bl_slice group, struct bl_json_writer *w) {
   int32_t id = stats->queue_id;
   struct bl_queue *queue = bl_broker_queue(broker, topic, id);
   int64_t max = queue != NULL ? bl_queue_max_offset(queue) : 0;
@@ -31,8 +31,9 @@ static bl_err put_queue(struct bl_queue_stats *stats, struct bl_broker *broker, 
   return BL_OK;
 }
 
-bl_err bl_queue_stats_step(struct bl_queue_stats *stats, struct bl_broker *broker, struct bl_topic *topic,
-                           struct bl_slice group, int32_t queues, struct bl_json_writer *w, int *budget) {
+bl_err bl_queue_stats_step(struct bl_queue_stats *stats, struct bl_broker *broker,
+                           struct bl_topic *topic, struct bl_slice group, int32_t queues,
+                           struct bl_json_writer *w, int *budget) {
   while (stats->queue_id < queues) {
     if (*budget <= 0) return BL_ERR_SHORT;
     (*budget)--;
@@ -50,10 +51,12 @@ double bl_queue_stats_rate(struct bl_broker *broker, struct bl_slice topic, stru
   for (int32_t id = 0; id < row->queue_slots; id++) {
     if (row->committed[id] > 0) total += row->committed[id];
   }
-  return bl_runtime_asked_rate(broker->runtime, bl_arena_printf(arena, "get %.*s", BL_FMT(row->key)), total);
+  return bl_runtime_asked_rate(broker->runtime,
+                               bl_arena_printf(arena, "get %.*s", BL_FMT(row->key)), total);
 }
 
-bool bl_group_wants_topic(const struct bl_broker *broker, struct bl_slice group, struct bl_slice topic) {
+bool bl_group_wants_topic(const struct bl_broker *broker, struct bl_slice group,
+                          struct bl_slice topic) {
   const struct bl_member_group *members = bl_members_consumers(broker, group);
   if (members == NULL || members->subscriptions.count == 0) return true;
   return bl_member_group_subscription(members, topic) != NULL;

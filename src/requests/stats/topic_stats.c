@@ -1,4 +1,5 @@
-/* 202: offsets of every queue of a topic, and when its last message was stored. Some queues a turn. */
+/* 202: offsets of every queue of a topic, and when its last message was stored. Some queues a turn.
+ */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -18,16 +19,19 @@ struct progress {
 };
 
 /* BL_ERR_COLD: the same queue again next turn. */
-static bl_err put_queue(struct progress *progress, struct bl_broker *broker, struct bl_topic *topic) {
+static bl_err put_queue(struct progress *progress, struct bl_broker *broker,
+                        struct bl_topic *topic) {
   struct bl_json_writer *w = &progress->w;
   struct bl_queue *queue = bl_broker_queue(broker, topic, progress->queue_id);
   int64_t min = queue != NULL ? bl_queue_min_offset(queue) : 0;
   int64_t max = queue != NULL ? bl_queue_max_offset(queue) : 0;
   int64_t stored_ms = 0;
-  if (max > 0 && bl_time_reader_get(&progress->times, broker, queue, max - 1, &stored_ms) != BL_OK) {
+  if (max > 0 &&
+      bl_time_reader_get(&progress->times, broker, queue, max - 1, &stored_ms) != BL_OK) {
     return BL_ERR_COLD;
   }
-  bl_json_key_queue(w, bl_slice_text(broker->settings->broker_name), topic->name, progress->queue_id);
+  bl_json_key_queue(w, bl_slice_text(broker->settings->broker_name), topic->name,
+                    progress->queue_id);
   bl_json_open_object(w);
   bl_json_member_i64(w, "lastUpdateTimestamp", stored_ms);
   bl_json_member_i64(w, "maxOffset", max);
@@ -71,7 +75,8 @@ static enum bl_outcome handle(struct bl_call *call) {
   if (progress->times.warm.under_way) return BL_AGAIN; /* nothing may be freed meanwhile */
   /* Deleted meanwhile: what was found until then is the answer. */
   if (topic == NULL) return end(call, 0);
-  int32_t queues = topic->read_queues > topic->write_queues ? topic->read_queues : topic->write_queues;
+  int32_t queues =
+      topic->read_queues > topic->write_queues ? topic->read_queues : topic->write_queues;
   for (int i = 0; i < QUEUES_PER_STEP && progress->queue_id < queues; i++) {
     if (put_queue(progress, broker, topic) != BL_OK) return BL_AGAIN;
   }

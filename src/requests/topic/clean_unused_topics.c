@@ -1,4 +1,5 @@
-/* 316: RocketMQ deletes index files that deleted topics left behind. Here a deletion leaves none. */
+/* 316: RocketMQ deletes index files that deleted topics left behind. Here a deletion leaves none.
+ */
 #include "remoting/request.h"
 
 static enum bl_outcome handle(struct bl_call *call) {

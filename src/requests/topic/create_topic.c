@@ -24,6 +24,7 @@ static enum bl_outcome handle(struct bl_call *call) {
   bl_err err = bl_topic_change_check(broker, &change, header->attributes, call->arena, &why);
   if (err != BL_OK) return bl_call_fail(call, err, "%s", why.text);
   err = bl_broker_put_topic(broker, &change, &topic, &end);
+  if (err == BL_ERR_BUSY) return BL_AGAIN; /* the log has room in a moment */
   if (err != BL_OK) return bl_call_fail(call, err, NULL);
   /* RocketMQ's success says so too. */
   return bl_durable_reply(call, broker, end, "not set any response code");

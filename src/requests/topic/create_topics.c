@@ -37,19 +37,21 @@ static struct bl_slice changes_of(const struct bl_json *attributes, struct bl_ar
   return changes;
 }
 
-static bl_err read_one(struct bl_call *call, const struct bl_json *node, struct bl_topic_change *change,
-                       struct bl_why *why) {
+static bl_err read_one(struct bl_call *call, const struct bl_json *node,
+                       struct bl_topic_change *change, struct bl_why *why) {
   bl_err err = bl_topic_read(node, (struct bl_slice){"", 0}, call->arena, change);
   if (err != BL_OK) {
     struct bl_slice name = bl_json_text(bl_json_get(node, "topicName"));
     if (name.len > 0) err = bl_topic_name_check(name, why);
-    return name.len == 0 || err == BL_OK ? bl_why_set(why, BL_ERR_PARAMETER, "The specified topic is blank.")
-                                         : err;
+    return name.len == 0 || err == BL_OK
+               ? bl_why_set(why, BL_ERR_PARAMETER, "The specified topic is blank.")
+               : err;
   }
   change->read_queues = bl_json_i32(bl_json_get(node, "readQueueNums"), change->read_queues);
   change->write_queues = bl_json_i32(bl_json_get(node, "writeQueueNums"), change->write_queues);
   change->attributes = (struct bl_slice){NULL, 0};
-  return bl_topic_change_check(call->server, change, changes_of(bl_json_get(node, "attributes"), call->arena),
+  return bl_topic_change_check(call->server, change,
+                               changes_of(bl_json_get(node, "attributes"), call->arena),
                                call->arena, why);
 }
 
@@ -102,6 +104,7 @@ static enum bl_outcome handle(struct bl_call *call) {
     progress->next = list->child;
   }
   bl_err err = step(call, progress, &why);
+  if (err == BL_ERR_BUSY) return BL_AGAIN; /* the log has room in a moment */
   if (err != BL_OK) return end(call, err, &why);
   if (progress->next != NULL) return BL_AGAIN;
   if (progress->checked) return end(call, BL_OK, NULL);

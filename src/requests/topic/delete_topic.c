@@ -16,6 +16,7 @@ static enum bl_outcome handle(struct bl_call *call) {
                         BL_FMT(header->topic));
   }
   bl_err err = bl_broker_delete_topic(broker, header->topic, &end);
+  if (err == BL_ERR_BUSY) return BL_AGAIN; /* the log has room in a moment */
   /* One that is not there is deleted already. */
   if (err != BL_OK && err != BL_ERR_NO_TOPIC) return bl_call_fail(call, err, NULL);
   return bl_durable_ok(call, broker, end);

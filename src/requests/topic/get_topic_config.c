@@ -8,7 +8,8 @@ static enum bl_outcome handle(struct bl_call *call) {
   const struct bl_topic_name_header *header = call->header;
   const struct bl_topic *topic = bl_topics_find(&broker->topics, header->topic);
   if (topic == NULL) {
-    return bl_call_fail(call, BL_ERR_NO_TOPIC, "No topic in this broker. topic: %.*s", BL_FMT(header->topic));
+    return bl_call_fail(call, BL_ERR_NO_TOPIC, "No topic in this broker. topic: %.*s",
+                        BL_FMT(header->topic));
   }
   struct bl_json_writer w = bl_json_writer_of(call->body, false);
   bl_topic_write(&w, topic);

@@ -1,10 +1,11 @@
-/* 305: names that RocketMQ calls system topics: the fixed ones, and those of this cluster and broker. */
+/* 305: names that RocketMQ calls system topics: the fixed ones, and those of this cluster and
+ * broker. */
 #include "base/json.h"
 #include "broker/broker.h"
 #include "remoting/request.h"
 
-static void put_format(struct bl_json_writer *w, struct bl_arena *arena, const char *prefix, const char *name,
-                       const char *suffix) {
+static void put_format(struct bl_json_writer *w, struct bl_arena *arena, const char *prefix,
+                       const char *name, const char *suffix) {
   bl_json_put_text(w, bl_arena_printf(arena, "%s%s%s", prefix, name, suffix));
 }
 
@@ -29,7 +30,8 @@ static enum bl_outcome handle(struct bl_call *call) {
   bl_json_open_object(&w);
   bl_json_key(&w, "topicList");
   bl_json_open_array(&w);
-  for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) bl_json_put_text(&w, bl_slice_text(fixed[i]));
+  for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+    bl_json_put_text(&w, bl_slice_text(fixed[i]));
   put_format(&w, call->arena, "rmq_sys_REVIVE_LOG_", cluster, "");
   put_format(&w, call->arena, "", cluster, "");
   put_format(&w, call->arena, "", cluster, "_REPLY_TOPIC");

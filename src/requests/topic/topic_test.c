@@ -1,11 +1,12 @@
 /* 17, 18, 215, 351, 21, 305. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <stdio.h>
+
+#include <cmocka.h>
 
 #include "requests/admin_testlib.h"
 
@@ -22,23 +23,26 @@ static int tear_down(void **state) {
   return 0;
 }
 
-static const struct at_answer *create(const char *name, const char *queues, const char *attributes) {
+static const struct at_answer *create(const char *name, const char *queues,
+                                      const char *attributes) {
   return at_call(&at, 17, NULL, "topic", name, "defaultTopic", "TBW102", "readQueueNums", queues,
-                 "writeQueueNums", queues, "perm", "6", "topicFilterType", "SINGLE_TAG", "topicSysFlag", "0",
-                 "order", "false", "attributes", attributes, NULL);
+                 "writeQueueNums", queues, "perm", "6", "topicFilterType", "SINGLE_TAG",
+                 "topicSysFlag", "0", "order", "false", "attributes", attributes, NULL);
 }
 
 static void test_create_and_get(void **state) {
   (void)state;
   at_topic(&at, "T17", 8);
-  const struct at_answer *answer = at_expect(&at, at_call(&at, 351, NULL, "topic", "T17", NULL), 0, NULL);
+  const struct at_answer *answer =
+      at_expect(&at, at_call(&at, 351, NULL, "topic", "T17", NULL), 0, NULL);
   assert_string_equal(answer->body.ptr,
                       "{\"attributes\":{},\"order\":false,\"perm\":6,\"readQueueNums\":8,"
                       "\"topicFilterType\":\"SINGLE_TAG\",\"topicName\":\"T17\",\"topicSysFlag\":0,"
                       "\"writeQueueNums\":8}");
   at_expect(&at, create("T17", "4", "+message.type=FIFO"), 0, NULL);
   at_has(at_call(&at, 351, NULL, "topic", "T17", NULL), "\"message.type\":\"FIFO\"");
-  at_expect(&at, at_call(&at, 351, NULL, "topic", "Nope", NULL), 17, "No topic in this broker. topic: Nope");
+  at_expect(&at, at_call(&at, 351, NULL, "topic", "Nope", NULL), 17,
+            "No topic in this broker. topic: Nope");
 }
 
 /* What was said to be done is there after a restart. */
@@ -46,18 +50,21 @@ static void test_create_lasts(void **state) {
   (void)state;
   at_topic(&at, "Lasting", 3);
   at_restart(&at);
-  at_has(at_expect(&at, at_call(&at, 351, NULL, "topic", "Lasting", NULL), 0, NULL), "\"readQueueNums\":3");
+  at_has(at_expect(&at, at_call(&at, 351, NULL, "topic", "Lasting", NULL), 0, NULL),
+         "\"readQueueNums\":3");
 }
 
 static void test_create_refused(void **state) {
   (void)state;
   at_expect(&at, create("bad name", "4", ""), 29,
-            "The specified topic: bad name, contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$");
+            "The specified topic: bad name, contains illegal characters, allowing only "
+            "^[%|a-zA-Z0-9_-]+$");
   at_expect(&at, create("../../x", "4", ""), 29, NULL);
   at_expect(&at, create("TBW102", "4", ""), 29, "The topic[TBW102] is conflict with system topic.");
   at_expect(&at, create("DefaultCluster", "4", ""), 29, NULL);
   at_expect(&at, create("T", "4", "+foo=1"), 1, "unsupported key: foo");
-  at_expect(&at, create("T", "4", "+message.type=MIXED"), 29, "MIXED message type is not supported.");
+  at_expect(&at, create("T", "4", "+message.type=MIXED"), 29,
+            "MIXED message type is not supported.");
   at_expect(&at, create("T", "100000", ""), 29, NULL);
   at_expect(&at, create("T", "-1", ""), 29, NULL);
   at_expect(&at, at_call(&at, 351, NULL, "topic", "T", NULL), 17, NULL);
@@ -77,9 +84,11 @@ static void test_list(void **state) {
   at_expect(&at, at_call(&at, 18, body, NULL), 0, NULL);
   at_has(at_call(&at, 351, NULL, "topic", "L99", NULL), "\"message.type\":\"DELAY\"");
   /* One bad name: none is made. */
-  at_expect(&at,
-            at_call(&at, 18, "{\"topicConfigList\":[{\"topicName\":\"Good\"},{\"topicName\":\"b d\"}]}", NULL),
-            29, NULL);
+  at_expect(
+      &at,
+      at_call(&at, 18, "{\"topicConfigList\":[{\"topicName\":\"Good\"},{\"topicName\":\"b d\"}]}",
+              NULL),
+      29, NULL);
   at_expect(&at, at_call(&at, 351, NULL, "topic", "Good", NULL), 17, NULL);
   at_expect(&at, at_call(&at, 18, "{\"x\"", NULL), 1, NULL);
   at_expect(&at, at_call(&at, 18, "{}", NULL), 1, NULL);

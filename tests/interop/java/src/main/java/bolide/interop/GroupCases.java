@@ -411,7 +411,7 @@ final class GroupCases {
         });
         c.start();
         Tools.producer().send(Tools.text(topic, "again"));
-        Tools.await(15, () -> times.size() >= 3);
+        Tools.await(60, () -> times.size() >= 3);
         Thread.sleep(1500);
         Check.equal(times.toString(), "[0, 1, 2]", "retry: delivered again until consumed");
         c.shutdown();
