@@ -1,5 +1,5 @@
-/* Prints one page of docs/reference from the program's own tables: options, requests, errors or cli. tools/gen-docs
- * writes the pages with it, and tools/check compares them. */
+/* Prints one page of docs/reference from the program's own tables: options, requests, errors or
+ * cli. tools/gen-docs writes the pages with it, and tools/check compares them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +13,20 @@
 #include "wire/headers.h"
 
 static const char *const GENERATED =
-    "<!-- Written by tools/gen-docs from the program's tables; change those, not this page. -->\n\n";
+    "<!-- Written by tools/gen-docs from the program's tables; change those, not this page. "
+    "-->\n\n";
 
 static const char *const REQUEST_NOTES =
     "# Request codes\n"
     "\n"
-    "What the program answers, from the table that the build makes of `src/requests/*/*.c`. A code that is not here "
+    "What the program answers, from the table that the build makes of `src/requests/*/*.c`. A code "
+    "that is not here "
     "is answered with code 3\n"
-    "` request type N not supported`. *VIP* says whether the port two below the broker port answers it too. *body* "
+    "` request type N not supported`. *VIP* says whether the port two below the broker port "
+    "answers it too. *body* "
     "says that a request\n"
-    "without one is refused. What is left out, and what clients then see: [compat.md](../compat.md).\n"
+    "without one is refused. What is left out, and what clients then see: "
+    "[compat.md](../compat.md).\n"
     "\n"
     "| code | name | role | VIP | body | header |\n"
     "|---:|---|---|---|---|---|\n";
@@ -31,14 +35,16 @@ static const char *const HEADER_NOTES =
     "\n"
     "## Header fields\n"
     "\n"
-    "The `extFields` of those requests, from `src/wire/headers/NAME.def`. A request without a required field is answered "
+    "The `extFields` of those requests, from `src/wire/headers/NAME.def`. A request without a "
+    "required field is answered "
     "with code 1 and\n"
     "the name of the field; fields that are not listed are passed over.\n";
 
 static const char *const ERROR_NOTES =
     "# Errors\n"
     "\n"
-    "The program's own errors (`src/base/err.def`) and the response code that a client sees for each. The remark of an "
+    "The program's own errors (`src/base/err.def`) and the response code that a client sees for "
+    "each. The remark of an "
     "answer is the text\n"
     "below, or a sentence that says more.\n"
     "\n"
@@ -46,22 +52,26 @@ static const char *const ERROR_NOTES =
     "|---|---:|---|\n";
 
 static void put_options(struct bl_buf *out) {
-  bl_buf_put_text(out,
-                  "# Options\n"
-                  "\n"
-                  "Keys of the file that `--config` names, and of `--set KEY=VALUE`. An unknown key in a file is told "
-                  "with the nearest known one\n"
-                  "and passed over; in `--set` it is an error, like a bad value: one sentence, exit code 2. *while "
-                  "running* says whether\n"
-                  "`mqadmin updateBrokerConfig` or `updateNamesrvConfig` may change it, until the next start.\n"
-                  "\n"
-                  "## Broker, and `bolide server`\n"
-                  "\n");
+  bl_buf_put_text(
+      out,
+      "# Options\n"
+      "\n"
+      "Keys of the file that `--config` names, and of `--set KEY=VALUE`. An unknown key in a file "
+      "is told "
+      "with the nearest known one\n"
+      "and passed over; in `--set` it is an error, like a bad value: one sentence, exit code 2. "
+      "*while "
+      "running* says whether\n"
+      "`mqadmin updateBrokerConfig` or `updateNamesrvConfig` may change it, until the next start.\n"
+      "\n"
+      "## Broker, and `bolide server`\n"
+      "\n");
   bl_options_put_markdown(&bl_broker_options, out);
   bl_buf_put_text(out,
                   "\n## Name server\n"
                   "\n"
-                  "Of `bolide namesrv --config FILE`. The name server inside `bolide server` has these defaults.\n"
+                  "Of `bolide namesrv --config FILE`. The name server inside `bolide server` has "
+                  "these defaults.\n"
                   "\n");
   bl_options_put_markdown(&bl_namesrv_options, out);
 }
@@ -83,8 +93,8 @@ static int by_code(const void *a, const void *b) {
 }
 
 static void put_request(struct bl_buf *out, const struct bl_request *request) {
-  bool on_vip = (request->roles & BL_ROLE_BROKER) != 0 &&
-                (request->flags & BL_REQUEST_NOT_ON_FAST_PORT) == 0;
+  bool on_vip =
+      (request->roles & BL_ROLE_BROKER) != 0 && (request->flags & BL_REQUEST_NOT_ON_FAST_PORT) == 0;
   bl_buf_printf(out, "| %d | %s | %s | %s | %s | ", (int)request->code, request->name,
                 role_text(request->roles), on_vip ? "yes" : "",
                 (request->flags & BL_REQUEST_NEEDS_BODY) != 0 ? "needed" : "");
@@ -96,7 +106,8 @@ static void put_request(struct bl_buf *out, const struct bl_request *request) {
 
 static void put_header(struct bl_buf *out, const struct bl_header_table *table) {
   static const char *const kinds[] = {"text", "int32", "int64", "bool"};
-  bl_buf_printf(out, "\n### %s\n\n| field | type | required | meaning |\n|---|---|---|---|\n", table->name);
+  bl_buf_printf(out, "\n### %s\n\n| field | type | required | meaning |\n|---|---|---|---|\n",
+                table->name);
   for (uint32_t i = 0; i < table->field_count; i++) {
     const struct bl_field_def *field = &table->fields[i];
     bl_buf_printf(out, "| `%.*s` | %s | %s | %s |\n", BL_FMT(field->name), kinds[field->kind],
@@ -135,7 +146,8 @@ static void put_errors(struct bl_buf *out) {
   bl_buf_put_text(out, ERROR_NOTES);
   for (int i = 0; i < BL_ERR_COUNT; i++) {
     bl_err err = (bl_err)i;
-    bl_buf_printf(out, "| `%s` | %d | %s |\n", bl_err_name(err), (int)bl_err_code(err), bl_err_text(err));
+    bl_buf_printf(out, "| `%s` | %d | %s |\n", bl_err_name(err), (int)bl_err_code(err),
+                  bl_err_text(err));
   }
 }
 
@@ -143,7 +155,8 @@ static void put_cli(struct bl_buf *out) {
   bl_buf_put_text(out, "# Command line\n\nWhat `bolide help VERB` prints.\n");
   for (size_t i = 0; i < bl_verbs_count; i++) {
     const struct bl_verb *verb = bl_verbs[i];
-    bl_buf_printf(out, "\n## bolide %s\n\n%s.\n\n```\n%s```\n", verb->name, verb->summary, verb->usage);
+    bl_buf_printf(out, "\n## bolide %s\n\n%s.\n\n```\n%s```\n", verb->name, verb->summary,
+                  verb->usage);
   }
 }
 
@@ -165,6 +178,7 @@ int main(int argc, char **argv) {
   bool written = found && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
   bl_buf_fini(&out);
   if (written) return 0;
-  fprintf(stderr, found ? "gen_docs: cannot write\n" : "usage: gen_docs options|requests|errors|cli\n");
+  fprintf(stderr,
+          found ? "gen_docs: cannot write\n" : "usage: gen_docs options|requests|errors|cli\n");
   return 2;
 }

@@ -101,7 +101,7 @@ static const struct bl_option ROWS[] = {
      "The trace topic is made at start.", BL_OPTION_READ_ONLY},
     {"waitTimeMillsInSendQueue", BL_OPTION_I64, AT(wait_in_send_queue_ms), "1000", 0, 60000, NULL, "ms",
      "How long a send may wait for room in the log before it is answered with code 2.", 0},
-    {"writeBufferBytes", BL_OPTION_I64, AT(ring_bytes), "67108864", 1 * MIB, 1LL << 34, NULL, "bytes",
+    {"writeBufferBytes", BL_OPTION_I64, AT(ring_bytes), "67108864", 32 * MIB, 1LL << 34, NULL, "bytes",
      "Memory that is write buffer and tail cache; a power of two; touched as load needs it.",
      BL_OPTION_READ_ONLY},
 };

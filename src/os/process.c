@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 int32_t bl_process_pid(void) {
@@ -68,4 +69,10 @@ int64_t bl_process_memory_bytes(void) {
   int64_t pages = sysconf(_SC_PHYS_PAGES);
   int64_t page_bytes = sysconf(_SC_PAGESIZE);
   return pages > 0 && page_bytes > 0 ? pages * page_bytes : INT64_MAX;
+}
+
+void bl_process_sleep_ms(int64_t ms) {
+  struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+  while (nanosleep(&wait, &wait) != 0 && errno == EINTR) {
+  }
 }

@@ -15,6 +15,8 @@
 #define STOP_TURNS_MAX 100
 #define STOP_TURN_MS 5
 #define VIP_BELOW_BROKER 2
+#define LOCK_TRIES 20
+#define LOCK_TRY_MS 25
 
 static int64_t log_now_ms(void) {
   return bl_clock_wall_ms(bl_clock_real());
@@ -130,6 +132,17 @@ static bl_err listen_broker(struct bl_server *server, struct bl_why *why) {
                             &server->vip_listener, why);
 }
 
+/* A process that was killed holds its lock until the kernel has taken it apart. */
+static bl_err open_broker(const struct bl_broker_world *world, struct bl_broker **out_broker,
+                          struct bl_why *why) {
+  bl_err err = bl_broker_open(world, out_broker, why);
+  for (int i = 0; i < LOCK_TRIES && err == BL_ERR_LOCKED; i++) {
+    bl_process_sleep_ms(LOCK_TRY_MS);
+    err = bl_broker_open(world, out_broker, why);
+  }
+  return err;
+}
+
 static bl_err start_broker(struct bl_server *server, struct bl_why *why) {
   struct bl_broker_world world = {.settings = server->settings->broker_settings,
                                   .clock = bl_clock_real(),
@@ -139,7 +152,7 @@ static bl_err start_broker(struct bl_server *server, struct bl_why *why) {
                                   .pool = server->pool,
                                   .remoting = server->remoting,
                                   .seed = bl_entropy_u64()};
-  bl_err err = bl_broker_open(&world, &server->broker, why);
+  bl_err err = open_broker(&world, &server->broker, why);
   if (err == BL_OK) err = listen_broker(server, why);
   if (err == BL_OK) err = choose_store_host(server, why);
   if (err != BL_OK) return err;
