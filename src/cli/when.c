@@ -16,7 +16,7 @@ static bool take_number(struct bl_slice *rest, size_t digits, int min, int max, 
 }
 
 static bool take_char(struct bl_slice *rest, char c) {
-  if (rest->len == 0 || rest->ptr[0] != c) return false;
+  if (rest->ptr == NULL || rest->len == 0 || rest->ptr[0] != c) return false;
   *rest = bl_slice_from(*rest, 1);
   return true;
 }

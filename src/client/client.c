@@ -13,7 +13,7 @@
 struct bl_slice bl_client__copy(struct bl_slice text) {
   char *copy = malloc(text.len + 1);
   BL_ASSERT(copy != NULL);
-  if (text.len > 0) memcpy(copy, text.ptr, text.len);
+  if (text.ptr != NULL) memcpy(copy, text.ptr, text.len);
   copy[text.len] = '\0';
   return bl_slice_of(copy, text.len);
 }

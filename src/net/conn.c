@@ -112,14 +112,13 @@ static bool keep_input(struct bl_conn *conn, struct bl_slice rest, size_t need) 
     bl_buf_fini(&conn->in);
     return true;
   }
-  if (rest.ptr == conn->in.data) return true;
   if (conn->in.len > 0) {
     bl_buf_drop_front(&conn->in, conn->in.len - rest.len);
-    return true;
+  } else {
+    size_t before = conn->in.cap;
+    bl_buf_put_slice(&conn->in, rest);
+    net->stats.input_bytes += (int64_t)(conn->in.cap - before);
   }
-  size_t before = conn->in.cap;
-  bl_buf_put_slice(&conn->in, rest);
-  net->stats.input_bytes += (int64_t)(conn->in.cap - before);
   return net->stats.input_bytes <= net->settings.input_bytes_max;
 }
 
@@ -242,7 +241,14 @@ void bl_conn__watch(struct bl_conn *conn) {
 }
 
 void bl_conn__flush(struct bl_conn *conn) {
-  if (!conn->connecting && conn->polling && !conn->want_write && !bl_conn__write(conn)) {
+  if (conn->out.failed) {
+    /* A part of an answer is worse than none. */
+    bl_conn__drop_output(conn);
+    conn->closing = true;
+  }
+  if (conn->connecting || !conn->polling || conn->want_write) {
+    bl_conn__keep(conn);
+  } else if (!bl_conn__write(conn)) {
     conn->closing = true;
   }
   if (conn->out.failed) conn->closing = true;

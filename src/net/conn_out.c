@@ -1,6 +1,7 @@
 /* Output of a connection: own and borrowed runs, one gathered write a turn. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -8,6 +9,7 @@
 #include "net/net_internal.h"
 
 #define RUNS_PER_WRITE 256
+#define COMPACT_BYTES (64 * 1024)
 
 struct bl_buf *bl_conn_out(struct bl_conn *conn) {
   struct bl_net *net = conn->net;
@@ -70,19 +72,58 @@ void bl_conn__drop_output(struct bl_conn *conn) {
   release_out(conn);
 }
 
-/* Copies what is left behind `first` and `skip` bytes of it into own memory: borrowed bytes end with the turn. */
-static void keep_rest(struct bl_conn *conn, size_t first, size_t skip) {
-  struct bl_buf rest;
-  bl_buf_init(&rest, conn->out.max_bytes);
+/* Forgets what was sent: `first` runs and `skip` bytes of the next. */
+static void drop_sent(struct bl_conn *conn, size_t first, size_t skip) {
+  for (size_t i = 0; i < first; i++) conn->out_bytes -= conn->runs[i].len;
+  conn->run_count -= first;
+  memmove(conn->runs, conn->runs + first, conn->run_count * sizeof(*conn->runs));
+  if (skip == 0) return;
+  struct bl_out_run *run = &conn->runs[0];
+  if (run->borrowed != NULL) {
+    run->borrowed += skip;
+  } else {
+    run->at += skip;
+  }
+  run->len -= skip;
+  conn->out_bytes -= skip;
+}
+
+/* Puts the runs from `first` on, borrowed and own ones, behind the own bytes of the runs before them. */
+static void copy_runs(struct bl_conn *conn, size_t first) {
+  struct bl_buf tail;
+  bl_buf_init(&tail, conn->out.max_bytes);
   for (size_t i = first; i < conn->run_count; i++) {
     const struct bl_out_run *run = &conn->runs[i];
-    const char *from = run->borrowed != NULL ? run->borrowed : conn->out.data + run->at;
-    bl_buf_put(&rest, from + skip, run->len - skip);
-    skip = 0;
+    bl_buf_put(&tail, run->borrowed != NULL ? run->borrowed : conn->out.data + run->at, run->len);
   }
-  bl_conn__drop_output(conn);
-  conn->out = rest;
+  bool failed = conn->out.failed || tail.failed;
+  conn->out.len = first > 0 ? conn->runs[first - 1].at + conn->runs[first - 1].len : 0;
+  if (conn->out.len == 0) {
+    bl_buf_fini(&conn->out);
+    conn->out = tail;
+  } else {
+    bl_buf_put_slice(&conn->out, bl_buf_slice(&tail));
+    bl_buf_fini(&tail);
+  }
+  if (failed) conn->out.failed = true;
+}
+
+void bl_conn__keep(struct bl_conn *conn) {
   cover_own(conn);
+  if (conn->run_count == 0) return;
+  size_t at = conn->runs[0].borrowed == NULL ? conn->runs[0].at : 0;
+  size_t first = 0;
+  while (first < conn->run_count && conn->runs[first].borrowed == NULL) first++;
+  if (first < conn->run_count) copy_runs(conn, first);
+  /* What was sent is dropped from the front now and then, not each time. */
+  if (at >= COMPACT_BYTES && at >= conn->out.len / 2) {
+    bl_buf_drop_front(&conn->out, at);
+    at = 0;
+  }
+  conn->runs[0] = (struct bl_out_run){NULL, at, conn->out.len - at};
+  conn->run_count = 1;
+  conn->out_in_runs = conn->out.len;
+  conn->out_bytes = conn->out.len - at;
 }
 
 static size_t gather(const struct bl_conn *conn, size_t first, size_t skip, struct iovec *vectors) {
@@ -108,7 +149,8 @@ bool bl_conn__write(struct bl_conn *conn) {
     if (sent < 0 && errno != EAGAIN) return false;
     if (sent < 0) {
       conn->want_write = true;
-      keep_rest(conn, first, skip);
+      drop_sent(conn, first, skip);
+      bl_conn__keep(conn);
       return true;
     }
     conn->net->stats.writes++;

@@ -70,6 +70,19 @@ void bl_conn__opened(struct bl_conn *conn) {
   if (conn->ops->on_open != NULL) conn->ops->on_open(conn);
 }
 
+/* The process has no descriptor left: the listener would stay ready, and the loop awake, as long as nobody takes the
+ * connection that waits. So it is taken and closed. */
+static void refuse_one(struct bl_listener *listener) {
+  if (listener->spare_fd < 0) return;
+  close(listener->spare_fd);
+  int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+  if (fd >= 0) {
+    listener->net->stats.refused++;
+    close(fd);
+  }
+  listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events) {
   struct bl_listener *listener = poll->data;
   struct bl_net *net = listener->net;
@@ -77,7 +90,11 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
   if (status < 0 || (events & UV_READABLE) == 0) return;
   for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
+    if (fd < 0 && errno == EINTR) continue;
+    if (fd < 0) {
+      if (errno == EMFILE || errno == ENFILE) refuse_one(listener);
+      return;
+    }
     if (net->stats.conns >= net->settings.conns_max) {
       net->stats.refused++;
       close(fd);
@@ -144,7 +161,8 @@ bl_err bl_net_listen(struct bl_net *net, const char *host, int port, const struc
   }
   struct bl_listener *listener = calloc(1, sizeof(*listener));
   BL_ASSERT(listener != NULL);
-  *listener = (struct bl_listener){.net = net, .fd = fd, .ops = ops, .context = context};
+  *listener = (struct bl_listener){
+      .net = net, .fd = fd, .spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), .ops = ops, .context = context};
   getsockname(fd, (struct sockaddr *)&addr, &addr_len);
   listener->port = ntohs(addr.ss_family == AF_INET ? ((struct sockaddr_in *)&addr)->sin_port
                                                    : ((struct sockaddr_in6 *)&addr)->sin6_port);
@@ -198,13 +216,14 @@ static void resolve(struct bl_conn *conn, const char *host, const char *port) {
 
 /* Splits "host:port" or "[v6]:port". */
 static bool split_address(struct bl_slice address, char host[NAME_BYTES_MAX + 1], int *out_port) {
+  if (address.ptr == NULL) return false;
   size_t colon = address.len;
   while (colon > 0 && address.ptr[colon - 1] != ':') colon--;
   int32_t port;
   if (colon == 0 || !bl_slice_i32(bl_slice_from(address, colon), &port)) return false;
   if (port <= 0 || port > 65535) return false;
   struct bl_slice name = bl_slice_of(address.ptr, colon - 1);
-  if (name.len > 2 && name.ptr[0] == '[') name = bl_slice_of(name.ptr + 1, name.len - 2);
+  if (name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']') name = bl_slice_of(name.ptr + 1, name.len - 2);
   if (name.len == 0 || name.len > NAME_BYTES_MAX) return false;
   memcpy(host, name.ptr, name.len);
   host[name.len] = '\0';
@@ -214,7 +233,7 @@ static bool split_address(struct bl_slice address, char host[NAME_BYTES_MAX + 1]
 
 struct bl_conn *bl_net_connect(struct bl_net *net, struct bl_slice address, const struct bl_conn_ops *ops,
                                void *context) {
-  if (net->stats.conns >= net->settings.conns_max) return NULL;
+  if (net->closing || net->stats.conns >= net->settings.conns_max) return NULL;
   struct bl_conn *conn = bl_conn__new(net, -1, ops, context);
   conn->connecting = true;
   snprintf(conn->peer_text, sizeof(conn->peer_text), "%.*s", BL_FMT(address));

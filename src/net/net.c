@@ -35,7 +35,7 @@ static void on_sweep(struct bl_timer *timer, int64_t now_ms) {
   size_t cursor = 0;
   struct bl_conn *conn;
   while ((conn = bl_net_next(net, &cursor)) != NULL) {
-    if (now_ms - conn->active_ms >= net->settings.idle_ms) {
+    if (!conn->closing && now_ms - conn->active_ms >= net->settings.idle_ms) {
       net->stats.idle_closed++;
       bl_conn_close(conn);
     }
@@ -75,11 +75,13 @@ void bl_listener_close(struct bl_listener *listener) {
   bl_list_remove(&listener->node);
   uv_poll_stop(&listener->poll);
   close(listener->fd);
+  if (listener->spare_fd >= 0) close(listener->spare_fd);
   uv_close((uv_handle_t *)&listener->poll, free_listener);
 }
 
 void bl_net_free(struct bl_net *net) {
   if (net == NULL) return;
+  net->closing = true;
   while (!bl_list_empty(&net->listeners)) {
     bl_listener_close(BL_CONTAINER(net->listeners.next, struct bl_listener, node));
   }
@@ -93,7 +95,7 @@ void bl_net_free(struct bl_net *net) {
     uv_close((uv_handle_t *)&net->signals[0], NULL);
     uv_close((uv_handle_t *)&net->signals[1], NULL);
   }
-  while (uv_run(&net->loop, UV_RUN_NOWAIT) != 0) {
+  while (uv_run(&net->loop, UV_RUN_DEFAULT) != 0) {
   }
   BL_ASSERT(uv_loop_close(&net->loop) == 0);
   for (int i = 0; i < net->spare_count; i++) bl_buf_fini(&net->spare[i]);

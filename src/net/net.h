@@ -76,7 +76,7 @@ int bl_listener_port(const struct bl_listener *listener);
 void bl_listener_close(struct bl_listener *listener);
 
 /* Starts to connect to "host:port" (a name is resolved). Output may be put at once. on_close comes when it fails.
- * RETURNS NULL when conns_max is reached. */
+ * RETURNS NULL when conns_max is reached, or the net is being freed. */
 struct bl_conn *bl_net_connect(struct bl_net *net, struct bl_slice address, const struct bl_conn_ops *ops,
                                void *context);
 

@@ -55,6 +55,7 @@ struct bl_listener {
   struct bl_net *net;
   uv_poll_t poll;
   int fd;
+  int spare_fd; /* given up for a moment to refuse a connection when the process has no more */
   int port;
   const struct bl_conn_ops *ops;
   void *context;
@@ -75,6 +76,7 @@ struct bl_net {
   bool (*end_turn)(void *context);
   void *turn_context;
   bool stopped;
+  bool closing;        /* bl_net_free runs: no new connections */
   bool again;          /* the owner has more to do */
   bool turned;         /* an event was handled since the last turn */
   int64_t now_ms;
@@ -103,6 +105,8 @@ void bl_conn__opened(struct bl_conn *conn);
 /* false: the connection broke. */
 bool bl_conn__write(struct bl_conn *conn);
 void bl_conn__drop_output(struct bl_conn *conn);
+/* Makes the output that waits its own: what was borrowed ends with the turn. */
+void bl_conn__keep(struct bl_conn *conn);
 /* What waits to be sent. */
 size_t bl_conn__output_bytes(const struct bl_conn *conn);
 

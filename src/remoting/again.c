@@ -4,6 +4,9 @@
 #include "base/assert.h"
 #include "remoting/remoting_internal.h"
 
+/* What all of them together may take of a turn. */
+#define TURN_NS 1000000
+
 static struct bl_slice copy(struct bl_arena *arena, struct bl_slice text) {
   return text.ptr != NULL ? bl_arena_copy(arena, text) : text;
 }
@@ -41,6 +44,12 @@ void bl_remoting__again(struct bl_remoting *remoting, const struct bl_call *call
     again->call.header = header;
   }
   bl_list_add_last(&remoting->again, &again->node);
+  remoting->again_count++;
+  remoting->stats[stats_index].agains++;
+}
+
+bool bl_remoting__again_full(const struct bl_remoting *remoting, size_t stats_index) {
+  return remoting->again_count >= BL_REMOTING_AGAIN_MAX && remoting->stats[stats_index].agains > 0;
 }
 
 static void free_again(struct bl_again *again) {
@@ -53,25 +62,28 @@ static void free_again(struct bl_again *again) {
  * its progress; its answer goes nowhere. */
 static bool step(struct bl_remoting *remoting, struct bl_again *again) {
   struct bl_conn *conn = bl_net_conn(remoting->net, again->conn_id);
+  again->call.conn = conn;
   if (conn == NULL) again->command.flag |= BL_FLAG_ONEWAY;
   int64_t from_ns = bl_clock_mono_ns(remoting->clock);
   enum bl_outcome outcome = again->call.request->handle(&again->call);
   bl_remoting__note_time(remoting, again->stats_index, bl_clock_mono_ns(remoting->clock) - from_ns);
+  BL_ASSERT(outcome != BL_DONE || again->call.answered || bl_command_is_oneway(&again->command));
   return outcome == BL_AGAIN;
 }
 
 bool bl_remoting_turn(struct bl_remoting *remoting) {
-  struct bl_list now;
-  bl_list_init(&now);
-  struct bl_list *node;
-  while ((node = bl_list_take_first(&remoting->again)) != NULL) bl_list_add_last(&now, node);
-  while ((node = bl_list_take_first(&now)) != NULL) {
+  int64_t until_ns = bl_clock_mono_ns(remoting->clock) + TURN_NS;
+  /* Each at most once a turn; whoever had no step goes first in the next. */
+  for (size_t left = remoting->again_count; left > 0; left--) {
+    struct bl_list *node = bl_list_take_first(&remoting->again);
     struct bl_again *again = BL_CONTAINER(node, struct bl_again, node);
     if (step(remoting, again)) {
       bl_list_add_last(&remoting->again, &again->node);
     } else {
+      remoting->again_count--;
       free_again(again);
     }
+    if (bl_clock_mono_ns(remoting->clock) >= until_ns) break;
   }
   return !bl_list_empty(&remoting->again);
 }

@@ -13,7 +13,7 @@
 #define REMARK_BYTES_MAX 1024
 
 struct bl_ticket bl_call_ticket(const struct bl_call *call) {
-  return (struct bl_ticket){.conn_id = bl_conn_id(call->conn),
+  return (struct bl_ticket){.conn_id = call->conn != NULL ? bl_conn_id(call->conn) : 0,
                             .opaque = call->command->opaque,
                             .code = call->command->code,
                             .codec = (uint8_t)call->command->codec,

@@ -25,7 +25,7 @@ enum bl_outcome { BL_DONE, BL_PARKED, BL_AGAIN };
 
 struct bl_call {
   struct bl_remoting *remoting;
-  struct bl_conn *conn;
+  struct bl_conn *conn; /* NULL: it closed after the handler said AGAIN; then the call counts as one-way */
   void *server; /* the struct of the role: struct bl_broker, struct bl_namesrv */
   const struct bl_request *request;
   const struct bl_command *command;

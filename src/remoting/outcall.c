@@ -82,6 +82,7 @@ static void write_request(struct bl_conn *conn, const struct bl_outgoing *outgoi
 bl_err bl_remoting_call(struct bl_remoting *remoting, uint64_t conn_id,
                         const struct bl_outgoing *outgoing, int64_t timeout_ms,
                         struct bl_outcall *call) {
+  if (remoting->closing) return BL_ERR_CLOSED;
   struct bl_conn *conn = bl_net_conn(remoting->net, conn_id);
   if (conn == NULL) return BL_ERR_CLOSED;
   uint32_t slot;
@@ -101,6 +102,7 @@ bl_err bl_remoting_call(struct bl_remoting *remoting, uint64_t conn_id,
 
 bl_err bl_remoting_send(struct bl_remoting *remoting, uint64_t conn_id,
                         const struct bl_outgoing *outgoing) {
+  if (remoting->closing) return BL_ERR_CLOSED;
   struct bl_conn *conn = bl_net_conn(remoting->net, conn_id);
   if (conn == NULL) return BL_ERR_CLOSED;
   write_request(conn, outgoing, 0, BL_FLAG_ONEWAY);
@@ -109,6 +111,7 @@ bl_err bl_remoting_send(struct bl_remoting *remoting, uint64_t conn_id,
 
 /* The open connection to the address, or a new one. 0: no more connections can be had. */
 static uint64_t open_conn(struct bl_remoting *remoting, struct bl_slice address) {
+  if (remoting->closing) return 0;
   struct bl_peer *peer = bl_map_get(&remoting->peers, address);
   if (peer != NULL && bl_net_conn(remoting->net, peer->conn_id) != NULL) return peer->conn_id;
   struct bl_conn *conn =

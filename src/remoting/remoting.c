@@ -62,6 +62,7 @@ struct bl_remoting *bl_remoting_new(struct bl_net *net, const struct bl_clock *c
 
 void bl_remoting_free(struct bl_remoting *remoting) {
   if (remoting == NULL) return;
+  remoting->closing = true;
   for (uint32_t slot = 0; slot < remoting->outcall_cap; slot++) {
     struct bl_outcall *call = remoting->outcalls[slot];
     if (call == NULL) continue;
@@ -131,6 +132,8 @@ static void handle(struct bl_remoting *remoting, struct bl_call *call, size_t in
   enum bl_outcome outcome = BL_DONE;
   if ((call->request->flags & BL_REQUEST_NEEDS_BODY) != 0 && call->command->body.len == 0) {
     bl_call_fail(call, BL_ERR_SYSTEM, "the request has no body");
+  } else if (bl_remoting__again_full(remoting, index)) {
+    bl_call_fail(call, BL_ERR_BUSY, "%d long requests are being answered, try again", BL_REMOTING_AGAIN_MAX);
   } else if (decode_header(call)) {
     outcome = call->request->handle(call);
   }

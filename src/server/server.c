@@ -187,6 +187,18 @@ static bl_err start(struct bl_server *server, struct bl_why *why) {
   return err;
 }
 
+/* false: none is left, and no call takes another turn. A connection that ends may make its owner open another. */
+static bool close_conns(struct bl_server *server) {
+  size_t cursor = 0;
+  struct bl_conn *conn;
+  bool left = bl_remoting_turn(server->remoting);
+  while ((conn = bl_net_next(server->net, &cursor)) != NULL) {
+    bl_conn_close(conn);
+    left = true;
+  }
+  return left;
+}
+
 /* Acks what was accepted, then lets everybody go. */
 static void drain(struct bl_server *server) {
   bl_listener_close(server->namesrv_listener);
@@ -201,10 +213,7 @@ static void drain(struct bl_server *server) {
   bl_registrar_free(server->registrar);
   server->registrar = NULL;
   bl_net_run_once(server->net, 0);
-  size_t cursor = 0;
-  struct bl_conn *conn;
-  while ((conn = bl_net_next(server->net, &cursor)) != NULL) bl_conn_close(conn);
-  bl_net_run_once(server->net, 0);
+  for (int i = 0; i < STOP_TURNS_MAX && close_conns(server); i++) bl_net_run_once(server->net, STOP_TURN_MS);
 }
 
 static void stop(struct bl_server *server) {

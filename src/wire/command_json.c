@@ -38,7 +38,7 @@ static bool take_raw_string(struct bl_cursor *in, struct bl_slice *out_raw, bool
   while (in->at < in->end && *in->at != '"') {
     if (*in->at == '\\') {
       *out_escaped = true;
-      in->at++;
+      if (++in->at == in->end) return false;
     }
     in->at++;
   }
@@ -140,6 +140,7 @@ static bool take_member(struct bl_cursor *in, struct bl_arena *arena, struct bl_
   if (*in->at == '{' && bl_slice_is(key, "extFields")) return take_fields(in, arena, command);
   if (*in->at == '{' || *in->at == '[') return skip_nested(in);
   if (!take_scalar(in, arena, &value)) return false;
+  if (value.ptr == NULL) return true; /* null: as if it were not there */
   if (bl_slice_is(key, "code")) return bl_slice_i32(value, &command->code);
   if (bl_slice_is(key, "opaque")) return bl_slice_i32(value, &command->opaque);
   if (bl_slice_is(key, "flag")) return bl_slice_i32(value, &command->flag);

@@ -20,10 +20,11 @@ bool bl_properties_next(struct bl_slice *rest, struct bl_slice *out_name, struct
 struct bl_slice bl_properties_get(struct bl_slice properties, struct bl_slice name) {
   struct bl_slice found;
   struct bl_slice value;
+  struct bl_slice last = {NULL, 0};
   while (bl_properties_next(&properties, &found, &value)) {
-    if (bl_slice_eq(found, name)) return value;
+    if (bl_slice_eq(found, name)) last = value;
   }
-  return (struct bl_slice){NULL, 0};
+  return last;
 }
 
 void bl_properties_put(struct bl_buf *out, struct bl_slice name, struct bl_slice value) {

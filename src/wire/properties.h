@@ -11,7 +11,7 @@
 /* Next pair of `*rest`; false at the end. Entries without 0x01 or with an empty name or value are skipped
  * as Java does. */
 bool bl_properties_next(struct bl_slice *rest, struct bl_slice *out_name, struct bl_slice *out_value);
-/* The value, or the absent slice. */
+/* The value, or the absent slice. Of several of that name the last, as in a Java map. */
 struct bl_slice bl_properties_get(struct bl_slice properties, struct bl_slice name);
 /* Appends one pair. */
 void bl_properties_put(struct bl_buf *out, struct bl_slice name, struct bl_slice value);

@@ -8,6 +8,7 @@
 #include "wire/properties.h"
 
 #define CRC_MASK 0x7fffffffu
+#define CRC_WRONG_BYTES_MAX 2
 /* Everything but hosts, body, topic length field and topic, properties. */
 #define FIXED_BYTES 82
 
@@ -101,25 +102,31 @@ static void take_host(struct bl_cursor *in, bool v6, struct bl_host *out_host) {
   out_host->port = (int32_t)bl_cursor_u32(in);
 }
 
-/* Whether the properties end in the CRC property, and what it says. */
-static bool take_crc(struct bl_slice properties, uint32_t *out_crc) {
+enum crc_property { CRC_ABSENT, CRC_PRESENT, CRC_DAMAGED };
+
+/* Whether the properties end in the CRC property, and what it says. Something that differs from one in a byte or two
+ * is one that was damaged. */
+static enum crc_property take_crc(struct bl_slice properties, uint32_t *out_crc) {
   static const char name[] = BL_RECORD_CRC_PROPERTY "\x01";
-  if (properties.len < BL_RECORD_CRC_BYTES) return false;
+  if (properties.len < BL_RECORD_CRC_BYTES) return CRC_ABSENT;
   const char *at = properties.ptr + properties.len - BL_RECORD_CRC_BYTES;
-  if (memcmp(at, name, sizeof(name) - 1) != 0) return false;
+  int wrong = at[BL_RECORD_CRC_BYTES - 1] != '\x02';
+  for (size_t i = 0; i < sizeof(name) - 1; i++) wrong += at[i] != name[i];
   uint64_t crc = 0;
-  for (int i = 9; i >= 0; i--) {
-    char digit = at[sizeof(name) - 1 + (size_t)i];
-    if (digit < '0' || digit > '9') return false;
-    crc = crc * 10 + (uint64_t)(digit - '0');
+  for (size_t i = BL_RECORD_CRC_BYTES - 2; i >= sizeof(name) - 1; i--) {
+    wrong += at[i] < '0' || at[i] > '9';
+    crc = crc * 10 + (uint64_t)(at[i] - '0');
   }
   *out_crc = (uint32_t)crc;
-  return true;
+  if (wrong > 0) return wrong <= CRC_WRONG_BYTES_MAX ? CRC_DAMAGED : CRC_ABSENT;
+  return crc <= CRC_MASK ? CRC_PRESENT : CRC_DAMAGED;
 }
 
-static bl_err check_crc(struct bl_slice bytes, uint32_t body_crc, struct bl_record *record) {
-  uint32_t stored;
-  if (record->with_crc && take_crc(bl_slice_from(bytes, bytes.len - BL_RECORD_CRC_BYTES), &stored)) {
+static bl_err check_crc(struct bl_slice bytes, uint32_t body_crc, const struct bl_record *record) {
+  uint32_t stored = 0;
+  enum crc_property property = take_crc(record->properties, &stored);
+  if (property == CRC_DAMAGED) return BL_ERR_CRC;
+  if (property == CRC_PRESENT) {
     uint32_t crc = bl_crc32(0, bytes.ptr, bytes.len - BL_RECORD_CRC_BYTES) & CRC_MASK;
     return crc == stored ? BL_OK : BL_ERR_CRC;
   }
@@ -145,13 +152,15 @@ static bl_err decode_fields(struct bl_slice bytes, uint32_t magic, enum bl_recor
   record->prepared_offset = (int64_t)bl_cursor_u64(&in);
   record->body = bl_cursor_bytes(&in, bl_cursor_u32(&in));
   size_t topic_bytes = magic == BL_RECORD_MAGIC_V2 ? bl_cursor_u16(&in) : bl_cursor_u8(&in);
+  /* Java reads that byte with its sign. */
+  if (magic == BL_RECORD_MAGIC_V1 && topic_bytes > BL_RECORD_TOPIC_V1_BYTES_MAX) return BL_ERR_FORMAT;
   record->topic = bl_cursor_bytes(&in, topic_bytes);
   uint16_t properties_bytes = bl_cursor_u16(&in);
   if (properties_bytes > BL_RECORD_PROPERTIES_BYTES_MAX) return BL_ERR_FORMAT;
   record->properties = bl_cursor_bytes(&in, properties_bytes);
   if (in.failed || bl_cursor_left(&in) != 0) return BL_ERR_FORMAT;
   uint32_t crc;
-  record->with_crc = take_crc(record->properties, &crc);
+  record->with_crc = take_crc(record->properties, &crc) == CRC_PRESENT;
   return check == BL_RECORD_CHECKED ? check_crc(bytes, body_crc, record) : BL_OK;
 }
 

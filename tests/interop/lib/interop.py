@@ -5,6 +5,7 @@ Environment
   BOLIDE_PEERS  folder with the Java server's start scripts (default: ../shared/peers/rocketmq)
   SERVER        java, bolide or both: which server the checks run against (default: bolide)
   KEEP=1        leave the temp folder and print where it is
+  BOLIDE_SOAK   1: at full length; else what takes long and says little more is left out, and said so
 """
 
 import atexit
@@ -24,6 +25,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.abspath(os.path.join(HERE, "..", "..", ".."))
 BOLIDE = os.path.abspath(os.environ.get("BOLIDE") or os.path.join(ROOT, "build", "bolide"))
+SOAK = os.environ.get("BOLIDE_SOAK") == "1"
 PEERS = os.path.abspath(
     os.environ.get("BOLIDE_PEERS") or os.path.join(ROOT, "..", "shared", "peers", "rocketmq"))
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
@@ -287,8 +289,13 @@ class JavaServer:
             self.env["NAMESRV"] = namesrv
         self.env.update(env or {})
 
+    def adopt(self):
+        """This test ends the server, whoever started it."""
+        if self not in _live:
+            _live.append(self)
+
     def start(self):
-        _live.append(self)
+        self.adopt()
         code, out, err = run([os.path.join(PEERS, "start")], env=self.env, timeout=120)
         if code != 0:
             raise RuntimeError("the Java server did not start: %s\n%s" % (err, self.log_tail()))
