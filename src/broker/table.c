@@ -66,6 +66,7 @@ bool bl_table_write_step(const struct bl_table *table, struct bl_buf *out, void 
       *progress = NULL;
       return false;
     }
+    if (table->is_kept != NULL && !table->is_kept(entry->value)) continue;
     bl_json_key_slice(&writing->w, entry->key);
     table->write_value(&writing->w, entry->value);
   }

@@ -15,6 +15,7 @@ struct bl_table {
   const char *empty_member;  /* one that RocketMQ's file also has, written empty; may be NULL */
   void (*free_value)(void *value);
   void (*write_value)(struct bl_json_writer *w, const void *value);
+  bool (*is_kept)(const void *value); /* NULL: every entry goes into the file */
 };
 
 /* A heap copy with a NUL behind it; freed by bl_table_disown. */

@@ -10,7 +10,6 @@
 #include "server/server.h"
 
 #define CONFIG_BYTES_MAX (1 << 20)
-#define DEFAULT_NAMESRV_PORT 9876
 #define UNSET (-1)
 
 struct serving {
@@ -108,7 +107,7 @@ static bl_err settle(struct serving *serving, struct bl_why *why) {
   if (err != BL_OK) return err;
   server->listen = serving->listen != NULL ? serving->listen : "127.0.0.1";
   server->namesrv_port =
-      serving->namesrv_port != UNSET ? (int)serving->namesrv_port : DEFAULT_NAMESRV_PORT;
+      serving->namesrv_port != UNSET ? (int)serving->namesrv_port : serving->namesrv.listen_port;
   server->insecure = serving->insecure;
   if (!server->broker) return BL_OK;
   server->listen = serving->broker.bind_address;

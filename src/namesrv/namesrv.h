@@ -22,6 +22,7 @@ struct bl_namesrv;
 /* NamesrvConfig's keys that mean something here. Filled and freed by bl_options_init and _fini with
  * bl_namesrv_options, which is the table of their names, limits and meanings. */
 struct bl_namesrv_settings {
+  int32_t listen_port;     /* the owner's to use, and to set to the real one */
   char *kv_config_path;    /* empty: values are kept in memory only */
   char *config_black_list; /* more keys that 318 may not change, separated by ; */
   bool order_message_enable;

@@ -80,8 +80,11 @@ static bl_err start_namesrv(struct bl_server *server, struct bl_why *why) {
   server->namesrv_role = (struct bl_role){.role = BL_ROLE_NAMESRV,
                                           .server = server->namesrv,
                                           .on_close = bl_namesrv_on_conn_close};
-  return bl_remoting_listen(server->remoting, server->settings->listen, server->settings->namesrv_port,
-                            &server->namesrv_role, &server->namesrv_listener, why);
+  err = bl_remoting_listen(server->remoting, server->settings->listen, server->settings->namesrv_port,
+                           &server->namesrv_role, &server->namesrv_listener, why);
+  if (err != BL_OK) return err;
+  server->settings->namesrv_settings->listen_port = bl_listener_port(server->namesrv_listener);
+  return BL_OK;
 }
 
 /* What was chosen is what GET_BROKER_CONFIG shows. */
@@ -213,7 +216,9 @@ static void drain(struct bl_server *server) {
   bl_registrar_free(server->registrar);
   server->registrar = NULL;
   bl_net_run_once(server->net, 0);
-  for (int i = 0; i < STOP_TURNS_MAX && close_conns(server); i++) bl_net_run_once(server->net, STOP_TURN_MS);
+  for (int i = 0; i < STOP_TURNS_MAX && close_conns(server); i++) {
+    bl_net_run_once(server->net, i == 0 ? 0 : STOP_TURN_MS);
+  }
 }
 
 static void stop(struct bl_server *server) {

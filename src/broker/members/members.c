@@ -61,13 +61,18 @@ static struct bl_member_group *open_group(struct bl_broker *broker, struct bl_sl
   return group;
 }
 
+static void drop_member(struct bl_member *member) {
+  bl_list_remove(&member->in_group);
+  bl_list_remove(&member->in_client);
+  member->group->member_count--;
+  member->client->membership_count--;
+  free(member);
+}
+
 static void leave(struct bl_member *member) {
   struct bl_member_group *group = member->group;
   struct bl_broker *broker = group->broker;
-  bl_list_remove(&member->in_group);
-  bl_list_remove(&member->in_client);
-  free(member);
-  group->member_count--;
+  drop_member(member);
   if (group->member_count == 0) {
     bl_map_remove(map_of(broker, group->is_consumer), group->name);
     free_group(group);
@@ -76,8 +81,16 @@ static void leave(struct bl_member *member) {
   }
 }
 
+/* Along the shorter of the two lists. */
 static struct bl_member *find_membership(const struct bl_client *client,
                                          const struct bl_member_group *group) {
+  if (group->member_count < client->membership_count) {
+    for (struct bl_list *node = group->members.next; node != &group->members; node = node->next) {
+      struct bl_member *member = BL_CONTAINER(node, struct bl_member, in_group);
+      if (member->client == client) return member;
+    }
+    return NULL;
+  }
   for (struct bl_list *node = client->memberships.next; node != &client->memberships; node = node->next) {
     struct bl_member *member = BL_CONTAINER(node, struct bl_member, in_client);
     if (member->group == group) return member;
@@ -85,9 +98,21 @@ static struct bl_member *find_membership(const struct bl_client *client,
   return NULL;
 }
 
+/* The place of a connection before this one, which may be dead without our knowing: a client that is listed twice would
+ * be given queues twice. */
+static void replace_older(const struct bl_client *client, struct bl_member_group *group) {
+  for (struct bl_list *node = group->members.next; node != &group->members; node = node->next) {
+    struct bl_member *member = BL_CONTAINER(node, struct bl_member, in_group);
+    if (!bl_slice_eq(member->client->id, client->id)) continue;
+    drop_member(member);
+    return;
+  }
+}
+
 /* RETURNS whether it is new in the group. */
 static bool join(struct bl_client *client, struct bl_member_group *group) {
   if (find_membership(client, group) != NULL) return false;
+  replace_older(client, group);
   struct bl_member *member = calloc(1, sizeof(*member));
   BL_ASSERT(member != NULL);
   member->client = client;
@@ -95,6 +120,7 @@ static bool join(struct bl_client *client, struct bl_member_group *group) {
   bl_list_add_last(&group->members, &member->in_group);
   bl_list_add_last(&client->memberships, &member->in_client);
   group->member_count++;
+  client->membership_count++;
   return true;
 }
 
@@ -123,19 +149,23 @@ static struct bl_client *open_client(struct bl_broker *broker, struct bl_conn *c
   return client;
 }
 
-/* Newer versions win; topics that the heartbeat does not name are dropped. RETURNS whether the set of topics or a
- * filter changed. */
+/* Newer versions win; topics that the heartbeat does not name are dropped. RETURNS whether the set of topics changed: a
+ * new filter of a known topic is no news for the other members (ConsumerGroupInfo#updateSubscription). */
 static bool update_subscriptions(struct bl_member_group *group, const struct bl_heartbeat_consumer *consumer) {
   bool changed = false;
+  group->round++;
+  group->has_subscriptions = true;
   for (uint32_t i = 0; i < consumer->subscription_count; i++) {
     const struct bl_heartbeat_subscription *in = &consumer->subscriptions[i];
     struct bl_subscription *old = bl_map_get(&group->subscriptions, in->topic);
+    if (old != NULL) old->round = group->round;
     if (old != NULL && old->version >= in->version) continue;
     struct bl_subscription *fresh;
     if (bl_subscription_new(in->topic, in->expression, in->expression_type, in->version, &fresh) != BL_OK) {
       continue;
     }
     changed = changed || old == NULL;
+    fresh->round = group->round;
     bl_map_put(&group->subscriptions, fresh->topic, fresh);
     bl_subscription_free(old);
   }
@@ -143,11 +173,7 @@ static bool update_subscriptions(struct bl_member_group *group, const struct bl_
   const struct bl_map_entry *entry;
   while ((entry = bl_map_next(&group->subscriptions, &cursor)) != NULL) {
     struct bl_subscription *subscription = entry->value;
-    bool named = false;
-    for (uint32_t i = 0; i < consumer->subscription_count && !named; i++) {
-      named = bl_slice_eq(consumer->subscriptions[i].topic, subscription->topic);
-    }
-    if (named) continue;
+    if (subscription->round == group->round) continue;
     bl_map_remove(&group->subscriptions, subscription->topic);
     bl_subscription_free(subscription);
     changed = true;
@@ -155,35 +181,60 @@ static bool update_subscriptions(struct bl_member_group *group, const struct bl_
   return changed;
 }
 
-static void register_consumer(struct bl_broker *broker, struct bl_client *client,
-                              const struct bl_heartbeat_consumer *consumer, bool with_subscriptions) {
+/* The group has a place for the client, or the client is in it already. */
+static bool may_join(const struct bl_broker *broker, const struct bl_client *client, struct bl_slice name,
+                     bool is_consumer) {
+  if (client->membership_count < BL_CLIENT_GROUPS_MAX) return true;
+  const struct bl_map *map = is_consumer ? &broker->members.consumers : &broker->members.producers;
+  const struct bl_member_group *group = bl_map_get(map, name);
+  return group != NULL && find_membership(client, group) != NULL;
+}
+
+static bool subscribes_in_order(const struct bl_broker *broker, const struct bl_heartbeat_consumer *consumer) {
+  for (uint32_t i = 0; i < consumer->subscription_count; i++) {
+    const struct bl_topic *topic = bl_topics_find(&broker->topics, consumer->subscriptions[i].topic);
+    if (topic != NULL && topic->order) return true;
+  }
+  return false;
+}
+
+/* RETURNS whether its subscriptions are wanted: another member's, or none, are known for the group. */
+static bool register_consumer(struct bl_broker *broker, struct bl_client *client,
+                              const struct bl_heartbeat *heartbeat,
+                              const struct bl_heartbeat_consumer *consumer) {
   struct bl_group *config = bl_broker_group(broker, consumer->group);
-  if (config == NULL) return;
+  if (config == NULL) return false;
   if (config->retry_queues > 0) {
-    bl_broker_retry_topic(broker, consumer->group, config->retry_queues, false);
+    bl_broker_retry_topic(broker, consumer->group, config->retry_queues,
+                          subscribes_in_order(broker, consumer));
   }
   struct bl_member_group *group = open_group(broker, consumer->group, true);
+  bool is_fresh = group->member_count == 0;
+  bool wanted = !is_fresh && group->fingerprint != heartbeat->fingerprint;
   bool changed = join(client, group);
   group->type = consumer->type;
   group->model = consumer->model;
   group->from = consumer->from;
-  if (with_subscriptions) changed = update_subscriptions(group, consumer) || changed;
+  group->fingerprint = heartbeat->fingerprint;
+  if (!heartbeat->without_sub) changed = update_subscriptions(group, consumer) || changed;
   if (changed) bl_notice_members_changed(broker, group);
+  return wanted || !group->has_subscriptions;
 }
 
-bool bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
-                          const struct bl_heartbeat *heartbeat) {
+bl_err bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
+                            const struct bl_heartbeat *heartbeat, bool *out_changed) {
   struct bl_client *client = open_client(broker, conn, heartbeat);
-  bool known = heartbeat->fingerprint != 0 && client->fingerprint == heartbeat->fingerprint;
+  /* The old form always gets true; the new one when we do not have what its fingerprint stands for. */
+  *out_changed = heartbeat->fingerprint == 0;
   for (uint32_t i = 0; i < heartbeat->consumer_count; i++) {
-    register_consumer(broker, client, &heartbeat->consumers[i], !heartbeat->without_sub);
+    if (!may_join(broker, client, heartbeat->consumers[i].group, true)) return BL_ERR_FULL;
+    if (register_consumer(broker, client, heartbeat, &heartbeat->consumers[i])) *out_changed = true;
   }
   for (uint32_t i = 0; i < heartbeat->producer_count; i++) {
+    if (!may_join(broker, client, heartbeat->producers[i], false)) return BL_ERR_FULL;
     join(client, open_group(broker, heartbeat->producers[i], false));
   }
-  if (!heartbeat->without_sub) client->fingerprint = heartbeat->fingerprint;
-  /* The old form always gets true; the new one when we do not have what it stands for. */
-  return heartbeat->fingerprint == 0 || !known;
+  return BL_OK;
 }
 
 void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn, struct bl_slice producer_group,

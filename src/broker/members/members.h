@@ -13,6 +13,8 @@
 #include "broker/members/subscription.h"
 
 #define BL_CLIENT_ID_BYTES_MAX 1024
+/* Groups that one client is in at most, consumers and producers together. */
+#define BL_CLIENT_GROUPS_MAX 10000
 #define BL_NOTICE_INTERVAL_MS 500
 
 struct bl_broker;
@@ -51,6 +53,9 @@ struct bl_member_group {
   enum bl_message_model model;
   enum bl_consume_from from;
   struct bl_map subscriptions; /* topic -> struct bl_subscription */
+  uint32_t round;              /* of the last update of the subscriptions */
+  bool has_subscriptions;      /* a heartbeat brought them since the group came to be */
+  int32_t fingerprint;         /* of the last heartbeat for the group, of whichever member; 0: the old form */
   struct bl_timer notice_timer;
   int64_t last_notice_ms;
   struct bl_broker *broker;
@@ -63,9 +68,9 @@ struct bl_client {
   char address[72];
   int32_t language;
   int32_t version;
-  int32_t fingerprint; /* of its last full heartbeat; 0: the old form */
   int64_t seen_ms;     /* monotonic */
   struct bl_list memberships;
+  uint32_t membership_count;
 };
 
 struct bl_members {
@@ -106,9 +111,11 @@ struct bl_heartbeat {
   uint32_t producer_count;
 };
 
-/* Registers and refreshes. RETURNS whether the client shall send its subscriptions (IS_SUB_CHANGE). */
-bool bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
-                          const struct bl_heartbeat *heartbeat);
+/* Registers and refreshes. *out_changed: whether the client shall send its subscriptions (IS_SUB_CHANGE). A client that
+ * comes back on another connection takes its places from the one before. BL_ERR_FULL: it is in BL_CLIENT_GROUPS_MAX
+ * groups already; what was before in the heartbeat is registered. */
+BL_MUST_CHECK bl_err bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
+                                          const struct bl_heartbeat *heartbeat, bool *out_changed);
 /* The client leaves these groups; an absent name leaves none. */
 void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn, struct bl_slice producer_group,
                            struct bl_slice consumer_group);

@@ -8,6 +8,8 @@
 
 static bool is_wanted(struct bl_broker *broker, const struct bl_member_group *group) {
   const struct bl_group *config = bl_groups_find(&broker->groups, group->name);
+  /* Broadcasting members share nothing out among them. */
+  if (group->model == BL_BROADCASTING) return false;
   return broker->settings->notify_ids_changed && (config == NULL || config->notify_ids_changed);
 }
 
@@ -26,7 +28,7 @@ static void tell_all(struct bl_broker *broker, const struct bl_member_group *gro
 static void on_notice_timer(struct bl_timer *timer, int64_t now_ms) {
   struct bl_member_group *group = BL_CONTAINER(timer, struct bl_member_group, notice_timer);
   group->last_notice_ms = now_ms;
-  tell_all(group->broker, group);
+  if (is_wanted(group->broker, group)) tell_all(group->broker, group);
 }
 
 void bl_notice_members_changed(struct bl_broker *broker, struct bl_member_group *group) {

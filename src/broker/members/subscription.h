@@ -17,6 +17,7 @@ struct bl_subscription {
   struct bl_slice expression;      /* HELD: subString as the client sent it */
   struct bl_slice expression_type; /* HELD: "TAG", "SQL92" */
   int64_t version;
+  uint32_t round;       /* of the group's update that named it last */
   bool all;             /* every message */
   int32_t *codes;       /* Java hashes of the tags, sorted */
   struct bl_slice *tags; /* HELD texts */

@@ -27,12 +27,25 @@ static void write_row(struct bl_json_writer *w, const void *value) {
   bl_json_close_object(w);
 }
 
+bool bl_offset_row_is_committed(const struct bl_offset_row *row) {
+  for (int32_t id = 0; id < row->queue_slots; id++) {
+    if (row->committed[id] != BL_OFFSET_NONE) return true;
+  }
+  return false;
+}
+
+/* Rows that only know pulls are not kept. */
+static bool is_kept(const void *value) {
+  return bl_offset_row_is_committed(value);
+}
+
 void bl_offsets_init(struct bl_offsets *offsets, const struct bl_clock *clock) {
   memset(offsets, 0, sizeof(*offsets));
   bl_map_init(&offsets->table.map);
   offsets->table.member = "offsetTable";
   offsets->table.free_value = free_row;
   offsets->table.write_value = write_row;
+  offsets->table.is_kept = is_kept;
   offsets->table.version.timestamp_ms = bl_clock_wall_ms(clock);
   offsets->clock = clock;
   bl_list_init(&offsets->changed);
@@ -115,8 +128,12 @@ bl_err bl_offsets_commit(struct bl_offsets *offsets, struct bl_slice topic, stru
 
 void bl_offsets_note_pull(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
                           int32_t queue_id, int64_t next_offset) {
-  struct bl_offset_row *row = bl_offsets_find(offsets, topic, group);
-  if (row != NULL && queue_id >= 0 && queue_id < row->queue_slots) row->pulled[queue_id] = next_offset;
+  char space[KEY_BYTES_MAX];
+  struct bl_slice key = key_of(topic, group, space);
+  if (key.ptr == NULL || queue_id < 0 || queue_id >= BL_OFFSET_QUEUES_MAX) return;
+  struct bl_offset_row *row = open_row(offsets, key);
+  grow_row(row, queue_id);
+  row->pulled[queue_id] = next_offset;
 }
 
 static bool matches(const struct bl_offset_row *row, struct bl_slice topic, struct bl_slice group) {

@@ -38,6 +38,8 @@ void bl_offsets_fini(struct bl_offsets *offsets);
 /* NULL when there is none. */
 struct bl_offset_row *bl_offsets_find(const struct bl_offsets *offsets, struct bl_slice topic,
                                       struct bl_slice group);
+/* false: the row only knows what was pulled. */
+bool bl_offset_row_is_committed(const struct bl_offset_row *row);
 /* BL_OFFSET_NONE when there is none. */
 int64_t bl_offsets_committed(const struct bl_offsets *offsets, struct bl_slice topic,
                              struct bl_slice group, int32_t queue_id);
@@ -46,7 +48,7 @@ int64_t bl_offsets_pulled(const struct bl_offsets *offsets, struct bl_slice topi
 /* An equal commit changes nothing. BL_ERR_PARAMETER: impossible queue id. */
 BL_MUST_CHECK bl_err bl_offsets_commit(struct bl_offsets *offsets, struct bl_slice topic,
                                        struct bl_slice group, int32_t queue_id, int64_t offset);
-/* Nothing when the row does not exist. */
+/* The group and the topic are known ones: that bounds the rows. */
 void bl_offsets_note_pull(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
                           int32_t queue_id, int64_t next_offset);
 /* "topic@group", "topic@" every group of the topic, "@group" every topic of the group. RETURNS how many rows went. */

@@ -90,7 +90,12 @@ static enum bl_outcome handle(struct bl_call *call) {
   }
   take_consumers(bl_json_get(root, "consumerDataSet"), call->arena, &heartbeat);
   take_producers(bl_json_get(root, "producerDataSet"), call->arena, &heartbeat);
-  bool changed = bl_members_heartbeat(call->server, call->conn, &heartbeat);
+  bool changed = false;
+  bl_err err = bl_members_heartbeat(call->server, call->conn, &heartbeat, &changed);
+  if (err != BL_OK) {
+    return bl_call_fail(call, err, "the client is in %d groups already, the most that one may be in",
+                        BL_CLIENT_GROUPS_MAX);
+  }
   struct bl_field extra[2] = {{BL_SLICE("IS_SUPPORT_HEART_BEAT_V2"), BL_SLICE("true")},
                               {BL_SLICE("IS_SUB_CHANGE"), changed ? BL_SLICE("true") : BL_SLICE("false")}};
   struct bl_reply reply = {.code = 0, .extra = extra, .extra_count = 2};

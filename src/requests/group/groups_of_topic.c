@@ -35,7 +35,9 @@ static bool step(const struct bl_broker *broker, struct progress *progress, stru
       if (is_online(broker, entry->key, topic)) bl_json_put_text(&progress->w, entry->key);
     } else {
       const struct bl_offset_row *row = entry->value;
-      if (!bl_slice_eq(row->topic, topic) || is_online(broker, row->group, topic)) continue;
+      if (!bl_slice_eq(row->topic, topic) || !bl_offset_row_is_committed(row) ||
+          is_online(broker, row->group, topic))
+        continue;
       bl_json_put_text(&progress->w, row->group);
     }
   }

@@ -41,7 +41,8 @@ static enum bl_outcome handle(struct bl_call *call) {
       return bl_call_ok_body(call);
     }
     const struct bl_offset_row *row = entry->value;
-    if (bl_slice_eq(row->group, header->group)) bl_json_put_text(&progress->w, row->topic);
+    if (bl_slice_eq(row->group, header->group) && bl_offset_row_is_committed(row))
+      bl_json_put_text(&progress->w, row->topic);
   }
   return BL_AGAIN;
 }

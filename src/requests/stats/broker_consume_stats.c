@@ -71,7 +71,8 @@ static bl_err next_topic(struct progress *progress, const struct bl_broker *brok
         bl_map_next(&broker->offsets.table.map, &progress->row_cursor);
     if (entry == NULL) return BL_ERR_NOT_FOUND;
     const struct bl_offset_row *row = entry->value;
-    if (!bl_slice_eq(row->group, progress->group) || !is_wanted(broker, row, ordered_only))
+    if (!bl_slice_eq(row->group, progress->group) || !is_wanted(broker, row, ordered_only) ||
+        !bl_offset_row_is_committed(row))
       continue;
     progress->topic = keep(progress->topic_text, TOPIC_BYTES, row->topic);
     memset(&progress->stats, 0, sizeof(progress->stats));

@@ -62,7 +62,7 @@ static bl_err next_topic(struct bl_call *call, struct progress *progress, int *r
     const struct bl_map_entry *entry = bl_map_next(&broker->offsets.table.map, &progress->cursor);
     if (entry == NULL) return BL_ERR_NOT_FOUND;
     const struct bl_offset_row *row = entry->value;
-    if (!bl_slice_eq(row->group, header->group)) continue;
+    if (!bl_slice_eq(row->group, header->group) || !bl_offset_row_is_committed(row)) continue;
     if (!bl_group_wants_topic(broker, row->group, row->topic)) continue;
     progress->topic = bl_arena_copy(call->arena, row->topic);
     return BL_OK;
