@@ -69,6 +69,22 @@ static bl_err open_store(struct bl_broker *broker, struct bl_worker *flush_worke
                        broker->followers, BL_BROKER_FOLLOWERS, &broker->store, why);
 }
 
+/* What the JSON files lack is in the log's records, where no broker of another kind looks. */
+static void write_json_soon(struct bl_broker *broker) {
+  struct bl_meta_stats stats;
+  bl_meta_stats(broker->meta, &stats);
+  if (stats.applied_records == 0 && stats.recovered_tables == 0) return;
+  bl_store_snapshot_soon(broker->store, bl_meta_follower(broker->meta), 0);
+}
+
+/* So that no change of metadata can find that there are as many queues as there may be. */
+static bl_err open_meta_queue(struct bl_broker *broker, struct bl_why *why) {
+  struct bl_queue *queue;
+  bl_err err = bl_queues_open_queue(broker->queues, BL_SLICE(BL_META_TOPIC), 0, &queue);
+  if (err == BL_OK) return BL_OK;
+  return bl_why_set(why, err, "the queue of the metadata cannot be opened: %s", bl_err_text(err));
+}
+
 static void free_parts(struct bl_broker *broker) {
   bl_runtime_free(broker->runtime);
   bl_meta_free(broker->meta);
@@ -115,6 +131,7 @@ bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **ou
   bl_err err = open_store(broker, world->flush_worker, why);
   if (err == BL_OK) {
     err = bl_meta_replay_done(broker->meta, bl_store_marks(broker->store).appended, why);
+    if (err == BL_OK) err = open_meta_queue(broker, why);
     if (err == BL_OK) err = bl_identity_load(broker, why);
     if (err != BL_OK) bl_store_close(broker->store);
   }
@@ -126,6 +143,7 @@ bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **ou
   bl_members_init(broker);
   bl_holds_init(broker);
   bl_system_topics_make(broker);
+  write_json_soon(broker);
   broker->offsets_timer.fire = on_offsets_timer;
   *out_broker = broker;
   return BL_OK;
@@ -168,6 +186,7 @@ bool bl_broker_turn(struct bl_broker *broker) {
 
 void bl_broker_conn_closed(void *broker, struct bl_conn *conn) {
   bl_members_conn_closed(broker, conn);
+  bl_holds_conn_closed(broker, bl_conn_id(conn));
 }
 
 bl_err bl_broker_open_queue(struct bl_broker *broker, struct bl_topic *topic, int32_t queue_id,

@@ -116,13 +116,17 @@ BL_MUST_CHECK bl_err bl_broker_delete_group(struct bl_broker *broker, struct bl_
                                             bool clean_offsets, int64_t *out_end);
 /* The group, made with defaults when autoCreateSubscriptionGroup (or a system group) allows; NULL otherwise. */
 struct bl_group *bl_broker_group(struct bl_broker *broker, struct bl_slice name);
-/* A topic that a send names: found, or made from `default_topic` as TopicConfigManager does; NULL otherwise. */
-struct bl_topic *bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name,
-                                          struct bl_slice default_topic, int32_t default_queues,
-                                          int32_t sys_flag);
-/* %RETRY%group with that many queues, made when missing. */
+/* A topic that a send names: found, or made from `default_topic` as TopicConfigManager does. BL_ERR_NO_TOPIC: it may not be
+ * made; else as bl_store_append. */
+BL_MUST_CHECK bl_err bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name,
+                                              struct bl_slice default_topic, int32_t default_queues,
+                                              int32_t sys_flag, struct bl_topic **out_topic);
+/* %RETRY%group with that many queues, made when missing; NULL when it cannot be made now. */
 struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice group, int32_t queues,
-                                       bool order);
+                                       bool order, bool unit_mode);
+/* %DLQ%group with one queue, made when missing. BL_ERR_PARAMETER: too long; else as bl_store_append. */
+BL_MUST_CHECK bl_err bl_broker_dead_letter_topic(struct bl_broker *broker, struct bl_slice group,
+                                                 struct bl_topic **out_topic);
 /* Puts changed offsets into the log now. */
 void bl_broker_log_offsets(struct bl_broker *broker);
 

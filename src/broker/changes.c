@@ -3,9 +3,16 @@
 #include "base/log.h"
 #include "broker/broker.h"
 
-/* More than any record of metadata takes: room is asked for before anything changes. */
-#define ROOM_BYTES (1 << 20)
+/* More than a record of metadata takes (a group has three texts of 64 KiB), and less than the smallest log takes in one
+ * record: room is asked for before anything changes. */
+#define PUT_ROOM_BYTES (224 << 10)
+/* Two records with a name each. */
+#define DELETE_ROOM_BYTES (8 << 10)
 #define OFFSETS_BYTES_MAX 65536
+/* The files in config/ follow soon, for a broker of another kind that may be started next: offsets, which are logged
+ * within a second, within five (RocketMQ: flushConsumerOffsetInterval), the rest at once. */
+#define JSON_SOON_MS 200
+#define JSON_OFFSETS_MS 4000
 
 /* The record of a change that was applied. RETURNS the log offset behind it. */
 static int64_t log_change(struct bl_broker *broker, struct bl_slice table, struct bl_slice name,
@@ -15,6 +22,7 @@ static int64_t log_change(struct bl_broker *broker, struct bl_slice table, struc
   bl_buf_clear(&broker->meta_scratch);
   memset(&record, 0, sizeof(record));
   bl_meta_record(&broker->meta_scratch, table, name, is_delete, json, &record);
+  BL_ASSERT(!broker->meta_scratch.failed && !broker->meta_json.failed);
   BL_ASSERT(bl_queues_open_queue(broker->queues, BL_SLICE(BL_META_TOPIC), 0, &queue) == BL_OK);
   record.born_ms = bl_clock_wall_ms(broker->clock);
   record.born_host = broker->store_host;
@@ -23,6 +31,9 @@ static int64_t log_change(struct bl_broker *broker, struct bl_slice table, struc
   /* bl_store_can_append said so before the table changed. */
   BL_ASSERT(bl_store_append(broker->store, &record) == BL_OK);
   bl_queue_assign(queue, 1);
+  bool commits = !is_delete && bl_slice_is(table, "offset");
+  bl_store_snapshot_soon(broker->store, bl_meta_follower(broker->meta),
+                         commits ? JSON_OFFSETS_MS : JSON_SOON_MS);
   return record.log_offset + record.size_bytes;
 }
 
@@ -34,7 +45,7 @@ bl_err bl_broker_put_topic(struct bl_broker *broker, const struct bl_topic_chang
                            struct bl_topic **out_topic, int64_t *out_end) {
   bool changed;
   *out_end = 0;
-  bl_err err = bl_store_can_append(broker->store, ROOM_BYTES);
+  bl_err err = bl_store_can_append(broker->store, PUT_ROOM_BYTES);
   if (err == BL_OK) err = bl_topics_put(&broker->topics, change, out_topic, &changed);
   if (err != BL_OK || !changed) return err;
   bl_buf_clear(&broker->meta_json);
@@ -46,16 +57,15 @@ bl_err bl_broker_put_topic(struct bl_broker *broker, const struct bl_topic_chang
   return BL_OK;
 }
 
+/* What changed and was not logged yet goes with its rows: it cannot come back behind the deletion. */
 static void forget_offsets(struct bl_broker *broker, struct bl_slice pattern) {
-  /* What changed and was not logged yet must not come back behind the deletion. */
-  bl_broker_log_offsets(broker);
   if (bl_offsets_forget(&broker->offsets, pattern) == 0) return;
   log_change(broker, BL_SLICE("offset"), pattern, true, BL_SLICE(""));
 }
 
 bl_err bl_broker_delete_topic(struct bl_broker *broker, struct bl_slice name, int64_t *out_end) {
   if (bl_topics_find(&broker->topics, name) == NULL) return BL_ERR_NO_TOPIC;
-  bl_err err = bl_store_can_append(broker->store, 4 * ROOM_BYTES);
+  bl_err err = bl_store_can_append(broker->store, DELETE_ROOM_BYTES);
   if (err != BL_OK) return err;
   struct bl_arena arena;
   bl_arena_init(&arena);
@@ -74,7 +84,7 @@ bl_err bl_broker_delete_topic(struct bl_broker *broker, struct bl_slice name, in
 bl_err bl_broker_put_group(struct bl_broker *broker, const struct bl_group *like,
                            struct bl_group **out_group, int64_t *out_end) {
   *out_end = 0;
-  bl_err err = bl_store_can_append(broker->store, ROOM_BYTES);
+  bl_err err = bl_store_can_append(broker->store, PUT_ROOM_BYTES);
   if (err == BL_OK) err = bl_groups_put(&broker->groups, like, out_group);
   if (err != BL_OK) return err;
   bl_buf_clear(&broker->meta_json);
@@ -88,7 +98,7 @@ bl_err bl_broker_put_group(struct bl_broker *broker, const struct bl_group *like
 bl_err bl_broker_delete_group(struct bl_broker *broker, struct bl_slice name, bool clean_offsets,
                               int64_t *out_end) {
   *out_end = 0;
-  bl_err err = bl_store_can_append(broker->store, 4 * ROOM_BYTES);
+  bl_err err = bl_store_can_append(broker->store, DELETE_ROOM_BYTES);
   if (err != BL_OK) return err;
   struct bl_arena arena;
   bl_arena_init(&arena);
@@ -114,11 +124,10 @@ struct bl_group *bl_broker_group(struct bl_broker *broker, struct bl_slice name)
 }
 
 /* TopicConfigManager#createTopicInSendMessageMethod. */
-struct bl_topic *bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name,
-                                          struct bl_slice default_topic, int32_t default_queues,
-                                          int32_t sys_flag) {
-  struct bl_topic *topic = bl_topics_find(&broker->topics, name);
-  if (topic != NULL) return topic;
+bl_err bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name, struct bl_slice default_topic,
+                                int32_t default_queues, int32_t sys_flag, struct bl_topic **out_topic) {
+  *out_topic = bl_topics_find(&broker->topics, name);
+  if (*out_topic != NULL) return BL_OK;
   const struct bl_topic *like = bl_topics_find(&broker->topics, default_topic);
   int64_t end;
   struct bl_topic_change change = {.name = name, .sys_flag = sys_flag};
@@ -136,34 +145,48 @@ struct bl_topic *bl_broker_topic_for_send(struct bl_broker *broker, struct bl_sl
     change.write_queues = 1;
     change.perm = BL_PERM_READ | BL_PERM_WRITE;
   } else {
-    return NULL;
+    return BL_ERR_NO_TOPIC;
   }
+  bl_err err = bl_broker_put_topic(broker, &change, out_topic, &end);
+  if (err != BL_OK) return err;
   bl_log(BL_LOG_INFO, "broker", "topic.created", "topic=%.*s queues=%d by=send", BL_FMT(name),
          change.write_queues);
-  return bl_broker_put_topic(broker, &change, &topic, &end) == BL_OK ? topic : NULL;
+  return BL_OK;
+}
+
+/* The topic `prefix``group`, made when missing: TopicConfigManager#createTopicInSendMessageBackMethod. */
+static bl_err open_group_topic(struct bl_broker *broker, struct bl_slice prefix, struct bl_slice group,
+                               struct bl_topic_change *change, struct bl_topic **out_topic) {
+  char name[BL_TOPIC_SPECIAL_BYTES_MAX + 1];
+  int64_t end;
+  if (prefix.len + group.len > BL_TOPIC_SPECIAL_BYTES_MAX) return BL_ERR_PARAMETER;
+  memcpy(name, prefix.ptr, prefix.len);
+  memcpy(name + prefix.len, group.ptr, group.len);
+  change->name = bl_slice_of(name, prefix.len + group.len);
+  change->read_queues = change->write_queues;
+  change->perm = BL_PERM_READ | BL_PERM_WRITE;
+  *out_topic = bl_topics_find(&broker->topics, change->name);
+  if (*out_topic != NULL) return BL_OK;
+  return bl_broker_put_topic(broker, change, out_topic, &end);
 }
 
 struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice group, int32_t queues,
-                                       bool order) {
-  char name[BL_TOPIC_SPECIAL_BYTES_MAX + 1];
-  size_t prefix = BL_RETRY_PREFIX.len;
-  if (prefix + group.len > BL_TOPIC_SPECIAL_BYTES_MAX) return NULL;
-  memcpy(name, BL_RETRY_PREFIX.ptr, prefix);
-  memcpy(name + prefix, group.ptr, group.len);
-  struct bl_topic_change change = {.name = bl_slice_of(name, prefix + group.len),
-                                   .read_queues = queues,
-                                   .write_queues = queues,
-                                   .perm = BL_PERM_READ | BL_PERM_WRITE,
-                                   .order = order};
-  struct bl_topic *topic = bl_topics_find(&broker->topics, change.name);
-  int64_t end;
-  if (topic != NULL) return topic;
-  return bl_broker_put_topic(broker, &change, &topic, &end) == BL_OK ? topic : NULL;
+                                       bool order, bool unit_mode) {
+  /* TopicSysFlag: 2 subscribed by units. */
+  struct bl_topic_change change = {.write_queues = queues, .order = order, .sys_flag = unit_mode ? 2 : 0};
+  struct bl_topic *topic;
+  return open_group_topic(broker, BL_RETRY_PREFIX, group, &change, &topic) == BL_OK ? topic : NULL;
+}
+
+bl_err bl_broker_dead_letter_topic(struct bl_broker *broker, struct bl_slice group,
+                                   struct bl_topic **out_topic) {
+  struct bl_topic_change change = {.write_queues = 1};
+  return open_group_topic(broker, BL_DLQ_PREFIX, group, &change, out_topic);
 }
 
 void bl_broker_log_offsets(struct bl_broker *broker) {
   while (!bl_list_empty(&broker->offsets.changed)) {
-    if (bl_store_can_append(broker->store, ROOM_BYTES) != BL_OK) return;
+    if (bl_store_can_append(broker->store, PUT_ROOM_BYTES) != BL_OK) return;
     bl_buf_clear(&broker->meta_json);
     bl_offsets_take_changed(&broker->offsets, &broker->meta_json, OFFSETS_BYTES_MAX);
     log_change(broker, BL_SLICE("offset"), BL_SLICE("*"), false, bl_buf_slice(&broker->meta_json));

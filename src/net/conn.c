@@ -203,7 +203,7 @@ static void on_connected(struct bl_conn *conn) {
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
   struct bl_conn *conn = poll->data;
-  conn->net->turned = true;
+  bl_net__begin_turn(conn->net);
   if (conn->closing) return;
   if (conn->connecting) {
     on_connected(conn);

@@ -86,7 +86,7 @@ static void refuse_one(struct bl_listener *listener) {
 static void on_acceptable(uv_poll_t *poll, int status, int events) {
   struct bl_listener *listener = poll->data;
   struct bl_net *net = listener->net;
-  net->turned = true;
+  bl_net__begin_turn(net);
   if (status < 0 || (events & UV_READABLE) == 0) return;
   for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -191,7 +191,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
   struct bl_conn *conn = request->data;
   if (conn != NULL) {
     conn->resolving = NULL;
-    conn->net->turned = true;
+    bl_net__begin_turn(conn->net);
     if (status == 0 && found != NULL) {
       start_connect(conn, found->ai_addr, found->ai_addrlen);
     } else {

@@ -20,12 +20,18 @@ void bl_net_settings_default(struct bl_net_settings *settings) {
                                        .spin_us = 0};
 }
 
+void bl_net__begin_turn(struct bl_net *net) {
+  if (net->turned) return;
+  net->turned = true;
+  net->turn_from_ns = bl_clock_mono_ns(net->clock);
+}
+
 static void on_wake(uv_async_t *wake) {
-  ((struct bl_net *)wake->data)->turned = true;
+  bl_net__begin_turn(wake->data);
 }
 
 static void on_sleep_end(uv_timer_t *timer) {
-  ((struct bl_net *)timer->data)->turned = true;
+  bl_net__begin_turn(timer->data);
 }
 
 /* Closes connections that were silent for too long. Two sweeps a limit at least, so that nobody waits
@@ -110,8 +116,24 @@ void bl_net_on_turn(struct bl_net *net, bool (*end_turn)(void *context), void *c
   net->turn_context = context;
 }
 
+void bl_net_on_slow_turn(struct bl_net *net, void (*on_slow)(void *context, int64_t turn_ns),
+                         void *context) {
+  net->on_slow = on_slow;
+  net->slow_context = context;
+}
+
+static void note_turn(struct bl_net *net) {
+  int64_t turn_ns = bl_clock_mono_ns(net->clock) - net->turn_from_ns;
+  if (turn_ns > net->stats.turn_ns_max) net->stats.turn_ns_max = turn_ns;
+  if (turn_ns <= BL_NET_SLOW_TURN_NS) return;
+  net->stats.slow_turns++;
+  if (net->on_slow != NULL) net->on_slow(net->slow_context, turn_ns);
+}
+
 static void end_of_turn(struct bl_net *net) {
-  net->now_ms = bl_clock_mono_ms(net->clock);
+  int64_t now_ns = bl_clock_mono_ns(net->clock);
+  net->now_ms = now_ns / 1000000;
+  if (!net->turned) net->turn_from_ns = now_ns;
   net->stats.turns++;
   bl_timers_run(net->timers, net->now_ms, TIMERS_PER_TURN);
   net->again = net->end_turn != NULL && net->end_turn(net->turn_context);
@@ -121,6 +143,7 @@ static void end_of_turn(struct bl_net *net) {
     conn->dirty = false;
     bl_conn__flush(conn);
   }
+  note_turn(net);
 }
 
 /* Looks for events without sleeping for a while: a wake-up from sleep costs tens of microseconds. */
@@ -166,7 +189,7 @@ void bl_net_wake(void *net) {
 
 static void on_uv_signal(uv_signal_t *handle, int signal_number) {
   struct bl_net *net = handle->data;
-  net->turned = true;
+  bl_net__begin_turn(net);
   net->on_signal(net->signal_context, signal_number);
 }
 
@@ -182,6 +205,10 @@ void bl_net_on_signals(struct bl_net *net, void (*on_signal)(void *context, int 
     BL_ASSERT(uv_signal_start(&net->signals[i], on_uv_signal, numbers[i]) == 0);
     uv_unref((uv_handle_t *)&net->signals[i]);
   }
+}
+
+int64_t bl_net_turn_from_ns(const struct bl_net *net) {
+  return net->turn_from_ns;
 }
 
 int64_t bl_net_now_ms(const struct bl_net *net) {

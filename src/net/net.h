@@ -42,6 +42,10 @@ void bl_net_free(struct bl_net *net);
 
 /* The owner's end of turn; true: do not sleep, call again. */
 void bl_net_on_turn(struct bl_net *net, bool (*end_turn)(void *context), void *context);
+/* Called after a turn that took longer than BL_NET_SLOW_TURN_NS. */
+#define BL_NET_SLOW_TURN_NS 1000000
+void bl_net_on_slow_turn(struct bl_net *net, void (*on_slow)(void *context, int64_t turn_ns),
+                         void *context);
 /* Runs until bl_net_stop. */
 void bl_net_run(struct bl_net *net);
 void bl_net_stop(struct bl_net *net);
@@ -53,7 +57,8 @@ void bl_net_wake(void *net);
 void bl_net_on_signals(struct bl_net *net, void (*on_signal)(void *context, int signal_number),
                        void *context);
 
-int64_t bl_net_now_ms(const struct bl_net *net); /* monotonic, of this turn */
+int64_t bl_net_now_ms(const struct bl_net *net);       /* monotonic, of this turn */
+int64_t bl_net_turn_from_ns(const struct bl_net *net); /* when this turn began: tells turns apart */
 
 /* What a kind of connection does. */
 struct bl_conn_ops {
@@ -113,6 +118,8 @@ bool bl_conn_closing(const struct bl_conn *conn);
 
 struct bl_net_stats {
   int64_t turns;
+  int64_t slow_turns;
+  int64_t turn_ns_max;
   int64_t reads, writes, bytes_in, bytes_out;
   int64_t conns, accepted, refused, idle_closed;
   int64_t input_bytes, output_bytes;

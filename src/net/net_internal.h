@@ -80,6 +80,9 @@ struct bl_net {
   bool again;          /* the owner has more to do */
   bool turned;         /* an event was handled since the last turn */
   int64_t now_ms;
+  int64_t turn_from_ns; /* its first event */
+  void (*on_slow)(void *context, int64_t turn_ns);
+  void *slow_context;
   struct bl_timer sweep;
   struct bl_conn **conns; /* by slot: id & 0xfffff */
   uint32_t *free_slots;
@@ -94,6 +97,8 @@ struct bl_net {
   struct bl_net_stats stats;
 };
 
+/* net.c: an event came; a turn is as long as from its first event to its last write. */
+void bl_net__begin_turn(struct bl_net *net);
 /* conn.c */
 struct bl_conn *bl_conn__new(struct bl_net *net, int fd, const struct bl_conn_ops *ops, void *context);
 void bl_conn__watch(struct bl_conn *conn);

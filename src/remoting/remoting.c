@@ -14,6 +14,13 @@ static uint32_t slot_of(uint32_t role, int32_t code) {
   return ((uint32_t)code * 2654435761u ^ role * 40503u) >> 7 & (BL_REMOTING_HASH_SLOTS - 1);
 }
 
+static void on_slow_turn(void *context, int64_t turn_ns) {
+  struct bl_remoting *remoting = context;
+  (void)turn_ns;
+  if (remoting->longest_turn_ns != bl_net_turn_from_ns(remoting->net)) return; /* no call in it */
+  remoting->stats[remoting->longest_index].slow_turns++;
+}
+
 static void index_requests(struct bl_remoting *remoting) {
   for (size_t i = 0; i < remoting->request_count; i++) {
     const struct bl_request *request = remoting->requests[i];
@@ -57,6 +64,7 @@ struct bl_remoting *bl_remoting_new(struct bl_net *net, const struct bl_clock *c
   bl_list_init(&remoting->again);
   bl_map_init(&remoting->peers);
   index_requests(remoting);
+  bl_net_on_slow_turn(net, on_slow_turn, remoting);
   return remoting;
 }
 
@@ -110,6 +118,12 @@ void bl_remoting__note_time(struct bl_remoting *remoting, size_t stats_index, in
   stats->total_ns += ns;
   if (ns > stats->max_ns) stats->max_ns = ns;
   if (ns > HELD_NS) stats->over_200us++;
+  int64_t turn_ns = bl_net_turn_from_ns(remoting->net);
+  if (ns > remoting->longest_ns || turn_ns != remoting->longest_turn_ns) {
+    remoting->longest_turn_ns = turn_ns;
+    remoting->longest_ns = ns;
+    remoting->longest_index = stats_index;
+  }
 }
 
 /* Java reads a missing required field as null and fails with code 1; we say which. */

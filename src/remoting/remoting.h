@@ -89,6 +89,7 @@ struct bl_request_stats {
   int64_t total_ns;
   int64_t max_ns;
   int64_t over_200us; /* calls that held the core for longer */
+  int64_t slow_turns; /* turns over 1 ms in which this code's call was the longest */
   int64_t agains;     /* calls that took more than one turn */
 };
 const struct bl_request_stats *bl_remoting_stats(const struct bl_remoting *remoting, size_t index);

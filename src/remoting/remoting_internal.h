@@ -29,6 +29,9 @@ struct bl_remoting {
   struct bl_request_stats *stats;         /* by index */
   struct bl_role *outgoing_role;
   struct bl_role no_role;
+  int64_t longest_turn_ns; /* the turn (bl_net_turn_from_ns) of the next two */
+  int64_t longest_ns;      /* its longest call */
+  size_t longest_index;
   struct bl_arena arena; /* of the call that runs */
   struct bl_buf body;
   struct bl_list again;

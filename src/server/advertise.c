@@ -22,6 +22,24 @@ static bool parse_network(struct bl_slice text, struct bl_advertise_entry *entry
   return true;
 }
 
+/* A name, an IPv4 address, or an IPv6 address in brackets: what a client can take apart again. */
+static bool is_host(struct bl_slice host) {
+  if (host.len == 0) return false;
+  if (host.ptr[0] == '[') {
+    char with_port[BL_HOST_TEXT_MAX + 8];
+    struct bl_host parsed;
+    if (host.len >= BL_HOST_TEXT_MAX) return false;
+    int len = snprintf(with_port, sizeof(with_port), "%.*s:0", BL_FMT(host));
+    return bl_host_parse(bl_slice_of(with_port, (size_t)len), &parsed);
+  }
+  for (size_t i = 0; i < host.len; i++) {
+    char c = host.ptr[i];
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!letter && c != '.' && c != '-' && c != '_') return false;
+  }
+  return true;
+}
+
 static bool parse_entry(struct bl_slice text, struct bl_advertise_entry *entry) {
   struct bl_slice address = text;
   struct bl_slice network = bl_slice_cut(&address, '=');
@@ -36,6 +54,7 @@ static bool parse_entry(struct bl_slice text, struct bl_advertise_entry *entry) 
   while (colon > 0 && address.ptr[colon - 1] != ':') colon--;
   if (colon < 2 || address.len >= sizeof(entry->address)) return false;
   if (!bl_slice_i32(bl_slice_from(address, colon), &port) || port < 1 || port > 65535) return false;
+  if (!is_host(bl_slice_of(address.ptr, colon - 1))) return false;
   memcpy(entry->address, address.ptr, address.len);
   entry->address[address.len] = '\0';
   return true;

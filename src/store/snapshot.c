@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -53,15 +54,26 @@ static struct bl_follower *current(const struct bl_store *store) {
   return store->followers[store->snapshots.current];
 }
 
+static void begin_snapshot(struct bl_store *store, int i) {
+  struct bl_snapshots *snapshots = &store->snapshots;
+  memset(&snapshots->snapshot, 0, sizeof(snapshots->snapshot));
+  snapshots->snapshot.covered_offset = store->dispatch.offset;
+  snapshots->current = i;
+  snapshots->soon_ms[i] = INT64_MAX;
+  snapshots->state = BL_SNAP_STEPPING;
+}
+
 /* The next follower with something new, or none: the round is over. */
 static void next_follower(struct bl_store *store) {
   struct bl_snapshots *snapshots = &store->snapshots;
   snapshots->state = BL_SNAP_IDLE;
-  while (++snapshots->current < store->follower_count) {
-    if (snapshots->covered[snapshots->current] >= store->dispatch.offset) continue;
-    memset(&snapshots->snapshot, 0, sizeof(snapshots->snapshot));
-    snapshots->snapshot.covered_offset = store->dispatch.offset;
-    snapshots->state = BL_SNAP_STEPPING;
+  if (snapshots->alone) {
+    snapshots->alone = false;
+    return;
+  }
+  for (int i = snapshots->current + 1; i < store->follower_count; i++) {
+    if (snapshots->covered[i] >= store->dispatch.offset) continue;
+    begin_snapshot(store, i);
     return;
   }
 }
@@ -98,10 +110,68 @@ static void fire_snapshot(struct bl_timer *timer, int64_t now_ms) {
   snapshots->wanted = true; /* the turn that follows the timers begins */
 }
 
+static void fire_soon(struct bl_timer *timer, int64_t now_ms) {
+  (void)now_ms;
+  BL_CONTAINER(timer, struct bl_snapshots, soon_timer)->soon_due = true;
+}
+
 void bl_store__snapshots_init(struct bl_store *store) {
-  store->snapshots.timer.fire = fire_snapshot;
-  store->snapshots.job.run = run_write;
-  store->snapshots.job.done = done_write;
+  struct bl_snapshots *snapshots = &store->snapshots;
+  size_t count = (size_t)store->follower_count;
+  snapshots->timer.fire = fire_snapshot;
+  snapshots->soon_timer.fire = fire_soon;
+  snapshots->job.run = run_write;
+  snapshots->job.done = done_write;
+  snapshots->covered = calloc(count + 1, sizeof(int64_t));
+  snapshots->soon_ms = calloc(count + 1, sizeof(int64_t));
+  BL_ASSERT(snapshots->covered != NULL && snapshots->soon_ms != NULL);
+  for (size_t i = 0; i < count; i++) snapshots->soon_ms[i] = INT64_MAX;
+}
+
+void bl_store__snapshots_fini(struct bl_store *store) {
+  struct bl_snapshots *snapshots = &store->snapshots;
+  bl_timer_cancel(store->log.timers, &snapshots->timer);
+  bl_timer_cancel(store->log.timers, &snapshots->soon_timer);
+  free(snapshots->covered);
+  free(snapshots->soon_ms);
+}
+
+void bl_store_snapshot_soon(struct bl_store *store, const struct bl_follower *follower,
+                            int64_t delay_ms) {
+  struct bl_snapshots *snapshots = &store->snapshots;
+  int64_t at_ms = bl_clock_mono_ms(store->log.clock) + delay_ms;
+  int i = 0;
+  while (i < store->follower_count && store->followers[i] != follower) i++;
+  BL_ASSERT(i < store->follower_count && delay_ms >= 0);
+  if (at_ms >= snapshots->soon_ms[i]) return;
+  snapshots->soon_ms[i] = at_ms;
+  if (snapshots->soon_timer.place != 0 && snapshots->soon_timer.deadline_ms <= at_ms) return;
+  bl_timer_set(store->log.timers, &snapshots->soon_timer, at_ms);
+}
+
+/* RETURNS true when a snapshot of one follower began. One whose news are not visible yet is due until they are:
+ * the turn that follows their flush looks again. */
+static bool begin_soon(struct bl_store *store) {
+  struct bl_snapshots *snapshots = &store->snapshots;
+  int64_t now_ms = bl_clock_mono_ms(store->log.clock);
+  int64_t next_ms = INT64_MAX;
+  bool waits = false;
+  for (int i = 0; i < store->follower_count; i++) {
+    if (snapshots->covered[i] >= store->log.appended) snapshots->soon_ms[i] = INT64_MAX;
+    if (snapshots->soon_ms[i] <= now_ms) {
+      if (snapshots->covered[i] < store->dispatch.offset) {
+        snapshots->alone = true;
+        begin_snapshot(store, i);
+        return true;
+      }
+      waits = true;
+    } else if (snapshots->soon_ms[i] < next_ms) {
+      next_ms = snapshots->soon_ms[i];
+    }
+  }
+  snapshots->soon_due = waits;
+  if (next_ms != INT64_MAX) bl_timer_set(store->log.timers, &snapshots->soon_timer, next_ms);
+  return false;
 }
 
 static void idle_turn(struct bl_store *store) {
@@ -116,6 +186,7 @@ static void idle_turn(struct bl_store *store) {
     next_follower(store);
     return;
   }
+  if (snapshots->soon_due && begin_soon(store)) return;
   if (snapshots->timer.place != 0) return;
   if (!is_behind(store)) {
     snapshots->settled = store->dispatch.offset;
@@ -133,7 +204,7 @@ bool bl_store__snapshots_turn(struct bl_store *store) {
     bool more = follower->ops->snapshot_step(follower, &snapshots->snapshot);
     snapshots->snapshot.started = true;
     if (more) return true;
-    snapshots->seen_end = store->dispatch.offset;
+    snapshots->seen_end = store->log.appended; /* the tables are ahead of what is visible */
     snapshots->state = BL_SNAP_FLUSHING;
   }
   if (snapshots->state == BL_SNAP_FLUSHING) {

@@ -9,7 +9,6 @@
 #include "base/crc32.h"
 #include "store/log/recover.h"
 #include "store/store_internal.h"
-#include "store/takeover.h"
 
 #define CHECKPOINT_MS 1000
 #define WARM_CHUNK_BYTES 65536
@@ -31,14 +30,13 @@ static struct bl_store *make_store(const struct bl_store_settings *settings, str
                                    struct bl_follower *const *followers, int follower_count) {
   struct bl_store *store = calloc(1, sizeof(*store));
   BL_ASSERT(store != NULL);
+  store->takeover.java_until = INT64_MAX;
   store->lock_file = -1;
   store->pool = pool;
   store->followers = followers;
   store->follower_count = follower_count;
   store->checkpoint_timer.fire = fire_checkpoint;
   store->checkpoint.file = -1;
-  store->snapshots.covered = calloc((size_t)follower_count + 1, sizeof(int64_t));
-  BL_ASSERT(store->snapshots.covered != NULL);
   struct bl_log *log = &store->log;
   log->settings = *settings;
   log->disk = disk;
@@ -57,14 +55,13 @@ static struct bl_store *make_store(const struct bl_store_settings *settings, str
 static void free_store(struct bl_store *store) {
   struct bl_log *log = &store->log;
   bl_timer_cancel(log->timers, &store->checkpoint_timer);
-  bl_timer_cancel(log->timers, &store->snapshots.timer);
+  bl_store__snapshots_fini(store);
   bl_timer_cancel(log->timers, &log->flush.timer);
   bl_checkpoint_close(&store->checkpoint);
   bl_segments_fini(&log->segments);
   bl_ring_fini(&log->ring);
   log->disk->ops->close(log->disk, store->lock_file); /* unlocks */
   free(store->dispatch.buffer);
-  free(store->snapshots.covered);
   free(store);
 }
 
@@ -88,11 +85,13 @@ static bl_err open_parts(struct bl_store *store, struct bl_why *why) {
       .follower_count = store->follower_count,
       .covered = store->snapshots.covered,
   };
-  err = bl_takeover_java(log, &recovery.foreign, why);
+  err = bl_takeover_begin(log, &store->takeover, why);
   if (err != BL_OK) return err;
+  recovery.foreign = store->takeover.foreign;
   err = bl_checkpoint_open(&store->checkpoint, log->disk, settings->dir, why);
   if (err != BL_OK) return err;
-  return bl_log_recover(log, &recovery, why);
+  err = bl_log_recover(log, &recovery, why);
+  return err == BL_OK ? bl_takeover_end(log, &store->takeover, why) : err;
 }
 
 /* The tail must be in the ring and in one file. */
@@ -138,8 +137,37 @@ static bool is_checkpoint_old(const struct bl_store *store) {
   return store->checkpoint.mark.flushed != store->log.flushed;
 }
 
+static void run_drop(struct bl_job *job) {
+  struct bl_store *store = BL_CONTAINER(job, struct bl_store, drop_job);
+  store->drop_why.text[0] = 0;
+  if (bl_takeover_drop(&store->log, &store->drop_aside, &store->drop_why) != BL_OK)
+    store->drop_aside.moved = 0;
+}
+
+static void done_drop(struct bl_job *job) {
+  struct bl_store *store = BL_CONTAINER(job, struct bl_store, drop_job);
+  if (store->drop_aside.moved == 0 && store->drop_why.text[0] == 0) return; /* gone already */
+  if (store->drop_aside.moved == 0) {
+    bl_log_note(&store->log, "store.takeover %s; move consumequeue and index away before a Java broker starts",
+                store->drop_why.text);
+    return;
+  }
+  bl_log_note(&store->log,
+              "store.takeover Java's consume queues are too far behind for it to go on from them; they are in %s",
+              store->drop_aside.folder);
+}
+
+/* The file that says where they end stays as it is: the next start finds the log too far, and them gone. */
+static void drop_java_queues(struct bl_store *store) {
+  if (store->log.flushed < store->takeover.java_until) return;
+  store->takeover.java_until = INT64_MAX;
+  store->drop_job = (struct bl_job){.run = run_drop, .done = done_drop};
+  bl_worker_submit(store->pool, &store->drop_job);
+}
+
 static void fire_checkpoint(struct bl_timer *timer, int64_t now_ms) {
   struct bl_store *store = BL_CONTAINER(timer, struct bl_store, checkpoint_timer);
+  if (!store->log.failed) drop_java_queues(store);
   if (store->log.failed || !is_checkpoint_old(store)) return;
   if (store->checkpoint.writing) {
     bl_timer_set(store->log.timers, timer, now_ms + CHECKPOINT_MS);
@@ -160,7 +188,7 @@ static bool nothing_to_do(const struct bl_store *store) {
   const struct bl_snapshots *snapshots = &store->snapshots;
   return log->appended == log->flushed && store->dispatch.offset == log->flushed &&
          bl_gate_empty(&store->gate) && snapshots->state == BL_SNAP_IDLE && !snapshots->wanted &&
-         !is_checkpoint_old(store) &&
+         !snapshots->soon_due && !is_checkpoint_old(store) &&
          (snapshots->timer.place != 0 || snapshots->settled == log->flushed);
 }
 

@@ -117,6 +117,10 @@ void bl_store_warm(struct bl_store *store, struct bl_store_warm *warm, int64_t o
 
 /* Starts a snapshot of every follower at the next end_turn, whatever the interval. */
 void bl_store_snapshot_now(struct bl_store *store);
+/* A snapshot of this follower alone within delay_ms, for files that others read. The earliest of several calls
+ * counts; nothing is written when its last snapshot covers the whole log. The rounds go on as before. */
+void bl_store_snapshot_soon(struct bl_store *store, const struct bl_follower *follower,
+                            int64_t delay_ms);
 
 /* Figures for admin and metrics. */
 struct bl_store_stats {

@@ -6,6 +6,7 @@
 #include "store/log/gate.h"
 #include "store/log/log.h"
 #include "store/store.h"
+#include "store/takeover.h"
 
 /* Shows visible records to the followers. */
 struct bl_dispatch {
@@ -27,6 +28,10 @@ struct bl_snapshots {
   int64_t seen_end;   /* the snapshot may speak of records up to here */
   int64_t settled;    /* at this offset nothing was to be done */
   int64_t round_from; /* dispatch offset when the last round began */
+  bool alone;         /* the snapshot under way is that of one follower, out of the rounds */
+  bool soon_due;      /* some soon_ms may have passed */
+  int64_t *soon_ms;   /* per follower: when a snapshot of it alone is due; INT64_MAX: not asked for */
+  struct bl_timer soon_timer;
   struct bl_snapshot snapshot;
   struct bl_timer timer;
   struct bl_job job;
@@ -39,6 +44,10 @@ struct bl_store {
   struct bl_gate gate;
   struct bl_checkpoint checkpoint;
   struct bl_timer checkpoint_timer;
+  struct bl_takeover takeover;
+  struct bl_job drop_job; /* Java's consume queues go: what follows is its own */
+  struct bl_takeover_aside drop_aside;
+  struct bl_why drop_why;
   struct bl_dispatch dispatch;
   struct bl_snapshots snapshots;
   struct bl_worker *pool;
@@ -50,7 +59,9 @@ struct bl_store {
 /* RETURNS true when more can be shown at once. `all`: without budget, waiting for the disk. */
 bool bl_store__dispatch(struct bl_store *store, bool all);
 
+/* follower_count is set. */
 void bl_store__snapshots_init(struct bl_store *store);
+void bl_store__snapshots_fini(struct bl_store *store);
 /* One step. RETURNS true when the next can follow at once. */
 bool bl_store__snapshots_turn(struct bl_store *store);
 /* At close: every follower that has something new, to the end. */

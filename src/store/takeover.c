@@ -4,13 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crc32.h"
 #include "os/process.h"
 
-/* Derived from the log, or (checkpoint) saying how much of it is derived. The first three are prefixes:
- * consumequeue_ext, consumequeue_r. */
+#define END_MAGIC "bolide-java-queues 1 "
+
+/* Derived from the log. The first two are prefixes: consumequeue_ext, consumequeue_r. */
 static bool is_derived(const char *name) {
   return strncmp(name, "consumequeue", 12) == 0 || strncmp(name, "batchconsumequeue", 17) == 0 ||
-         strcmp(name, "index") == 0 || strcmp(name, "checkpoint") == 0;
+         strcmp(name, "index") == 0;
+}
+
+static bool is_checkpoint(const char *name) {
+  return strcmp(name, "checkpoint") == 0;
 }
 
 bl_err bl_takeover_lock(struct bl_disk *disk, const char *dir, int *out_file, struct bl_why *why) {
@@ -34,7 +40,7 @@ bl_err bl_takeover_lock(struct bl_disk *disk, const char *dir, int *out_file, st
   return bl_why_set(why, err, "cannot lock %s: %s", path, bl_err_text(err));
 }
 
-/* The file says "not closed": Java then trusts no derived file. It is never taken away again by us. */
+/* The file says "not closed": Java then reads the log again. It is never taken away again by us. */
 static bl_err leave_abort(struct bl_log *log, struct bl_why *why) {
   struct bl_disk *disk = log->disk;
   char path[BL_STORE_PATH_BYTES_MAX];
@@ -52,13 +58,7 @@ static bl_err leave_abort(struct bl_log *log, struct bl_why *why) {
   return err == BL_OK ? BL_OK : bl_why_set(why, err, "cannot write %s", path);
 }
 
-/* Where derived files go. Made when the first one is found. */
-struct aside {
-  char folder[BL_STORE_PATH_BYTES_MAX - 72];
-  int moved;
-};
-
-static bl_err move_one(struct bl_log *log, const char *name, struct aside *aside,
+static bl_err move_one(struct bl_log *log, const char *name, struct bl_takeover_aside *aside,
                        struct bl_why *why) {
   struct bl_disk *disk = log->disk;
   char from[BL_STORE_PATH_BYTES_MAX];
@@ -79,33 +79,115 @@ static bl_err move_one(struct bl_log *log, const char *name, struct aside *aside
   return BL_OK;
 }
 
-bl_err bl_takeover_java(struct bl_log *log, bool *out_foreign, struct bl_why *why) {
+/* Moves the entries of the store's folder that `wanted` names, durably. */
+static bl_err move_aside(struct bl_log *log, bool (*wanted)(const char *name),
+                         struct bl_takeover_aside *aside, struct bl_why *why) {
   struct bl_disk *disk = log->disk;
   const char *dir = log->settings.dir;
-  /* First the mark, then the moves: a crash between them must not look like a clean Java store. */
-  bl_err err = leave_abort(log, why);
-  if (err != BL_OK) return err;
+  int before = aside->moved;
   struct bl_arena arena;
   bl_arena_init(&arena);
   const char *const *names = NULL;
   size_t count = 0;
-  struct aside aside = {.moved = 0};
-  err = disk->ops->list(disk, dir, &arena, &names, &count);
+  bl_err err = disk->ops->list(disk, dir, &arena, &names, &count);
   if (err != BL_OK) bl_why_set(why, err, "cannot list %s: %s", dir, bl_err_text(err));
-  bool synced = false;
   for (size_t i = 0; err == BL_OK && i < count; i++) {
-    if (!is_derived(names[i])) continue;
-    if (!synced) err = disk->ops->sync_dir(disk, dir);
-    synced = true;
-    if (err == BL_OK) err = move_one(log, names[i], &aside, why);
+    if (wanted(names[i])) err = move_one(log, names[i], aside, why);
   }
   bl_arena_fini(&arena);
-  if (err == BL_OK && aside.moved > 0) {
-    err = disk->ops->sync_dir(disk, aside.folder);
-    if (err == BL_OK) err = disk->ops->sync_dir(disk, dir);
-    bl_log_note(log, "store.takeover a Java broker wrote to %s; its derived files are in %s", dir,
-                aside.folder);
+  if (err != BL_OK || aside->moved == before) return err;
+  err = disk->ops->sync_dir(disk, aside->folder);
+  if (err == BL_OK) err = disk->ops->sync_dir(disk, dir);
+  return err == BL_OK ? BL_OK : bl_why_set(why, err, "cannot sync %s: %s", dir, bl_err_text(err));
+}
+
+bl_err bl_takeover_drop(struct bl_log *log, struct bl_takeover_aside *out_aside,
+                        struct bl_why *why) {
+  out_aside->moved = 0;
+  return move_aside(log, is_derived, out_aside, why);
+}
+
+bl_err bl_takeover_begin(struct bl_log *log, struct bl_takeover *out_takeover, struct bl_why *why) {
+  struct bl_disk *disk = log->disk;
+  char path[BL_STORE_PATH_BYTES_MAX];
+  struct bl_disk_stat info;
+  snprintf(path, sizeof(path), "%s/checkpoint", log->settings.dir);
+  *out_takeover = (struct bl_takeover){.foreign = disk->ops->stat(disk, path, &info) == BL_OK,
+                                       .java_until = INT64_MAX};
+  bl_err err = leave_abort(log, why);
+  /* Without Java's queues a missing `abort` means nothing; with them it was synced when we came. */
+  if (err != BL_OK || !out_takeover->foreign) return err;
+  err = disk->ops->sync_dir(disk, log->settings.dir);
+  return err == BL_OK
+             ? BL_OK
+             : bl_why_set(why, err, "cannot sync %s: %s", log->settings.dir, bl_err_text(err));
+}
+
+/* bolide/java.queues, one line of text: END_MAGIC, the end, the CRC of both. It spares looking at
+ * every queue at every start; without it they are looked at. */
+static void end_path(const struct bl_log *log, char out_path[BL_STORE_PATH_BYTES_MAX]) {
+  snprintf(out_path, BL_STORE_PATH_BYTES_MAX, "%s/bolide/java.queues", log->settings.dir);
+}
+
+static bool read_end(struct bl_log *log, int64_t *out_end) {
+  char path[BL_STORE_PATH_BYTES_MAX];
+  struct bl_arena arena;
+  struct bl_slice bytes;
+  bool good = false;
+  end_path(log, path);
+  bl_arena_init(&arena);
+  if (bl_disk_read_file(log->disk, path, 128, &arena, &bytes) == BL_OK &&
+      bl_slice_starts(bytes, BL_SLICE(END_MAGIC))) {
+    struct bl_slice rest = bl_slice_from(bytes, sizeof(END_MAGIC) - 1);
+    struct bl_slice end = bl_slice_cut(&rest, ' ');
+    int64_t crc;
+    good = bl_slice_i64(end, out_end) && bl_slice_i64(bl_slice_cut(&rest, '\n'), &crc) &&
+           crc == bl_crc32(0, bytes.ptr, (size_t)(end.ptr + end.len - bytes.ptr));
   }
-  *out_foreign = aside.moved > 0;
-  return err;
+  bl_arena_fini(&arena);
+  return good;
+}
+
+static bl_err write_end(struct bl_log *log, int64_t end, struct bl_why *why) {
+  char path[BL_STORE_PATH_BYTES_MAX];
+  char line[96];
+  end_path(log, path);
+  int len = snprintf(line, sizeof(line), END_MAGIC "%" PRId64, end);
+  uint32_t crc = bl_crc32(0, line, (size_t)len);
+  len += snprintf(line + len, sizeof(line) - (size_t)len, " %" PRIu32 "\n", crc);
+  return bl_disk_replace_file(log->disk, path, bl_slice_of(line, (size_t)len), false, why);
+}
+
+/* Up to where Java, whose queues end at `end`, looks back to it. */
+static int64_t until_of(const struct bl_log *log, int64_t end) {
+  int64_t size = log->segments.segment_bytes;
+  int64_t min = bl_segments_min(&log->segments);
+  if (end < min || end > log->appended) return 0;
+  return min + ((end - min) / size + 1 + BL_TAKEOVER_FILES_MAX) * size;
+}
+
+bl_err bl_takeover_end(struct bl_log *log, struct bl_takeover *takeover, struct bl_why *why) {
+  struct bl_takeover_aside aside = {.moved = 0};
+  int64_t end = -1;
+  bl_err err = BL_OK;
+  if (takeover->foreign || !read_end(log, &end)) {
+    err = bl_takeover_queues_end(log, &end, why);
+    if (err == BL_OK && (takeover->foreign || end >= 0)) err = write_end(log, end, why);
+  }
+  if (err == BL_OK && end >= 0) {
+    takeover->java_until = until_of(log, end);
+    if (log->appended >= takeover->java_until) {
+      takeover->java_until = INT64_MAX;
+      err = bl_takeover_drop(log, &aside, why);
+      if (err == BL_OK) err = write_end(log, -1, why);
+    }
+  }
+  int dropped = aside.moved;
+  if (err == BL_OK && takeover->foreign) err = move_aside(log, is_checkpoint, &aside, why);
+  if (err != BL_OK || aside.moved == 0) return err;
+  bl_log_note(log, "store.takeover a Java broker wrote to %s; its checkpoint%s in %s",
+              log->settings.dir,
+              dropped > 0 ? " and its consume queues, from which it could not go on, are" : " is",
+              aside.folder);
+  return BL_OK;
 }

@@ -6,63 +6,113 @@
 #include "base/assert.h"
 #include "broker/broker.h"
 
-#define KEY_BYTES_MAX 600
+#define KEY_BYTES_MAX 300
 #define LOCKS_MAX 1000000
+#define DROP_INTERVAL_MS 1000
 
 struct bl_lock {
   struct bl_slice client_id; /* HELD */
   int64_t until_ms;
 };
 
+/* The locks of one group. */
+struct lock_group {
+  struct bl_map queues; /* topic@queue -> struct bl_lock */
+};
+
 static void free_lock(struct bl_lock *lock) {
-  if (lock == NULL) return;
   bl_table_disown(lock->client_id);
   free(lock);
 }
 
 void bl_locks_init(struct bl_locks *locks) {
-  bl_map_init(&locks->map);
+  bl_map_init(&locks->groups);
+  locks->count = 0;
+  locks->drop_at_ms = 0;
+}
+
+static void free_lock_group(struct lock_group *group) {
+  size_t cursor = 0;
+  const struct bl_map_entry *entry;
+  while ((entry = bl_map_next(&group->queues, &cursor)) != NULL) free_lock(entry->value);
+  bl_map_fini(&group->queues);
+  free(group);
 }
 
 void bl_locks_fini(struct bl_locks *locks) {
   size_t cursor = 0;
   const struct bl_map_entry *entry;
-  while ((entry = bl_map_next(&locks->map, &cursor)) != NULL) free_lock(entry->value);
-  bl_map_fini(&locks->map);
+  while ((entry = bl_map_next(&locks->groups, &cursor)) != NULL) free_lock_group(entry->value);
+  bl_map_fini(&locks->groups);
 }
 
-static struct bl_slice key_of(struct bl_slice group, struct bl_slice topic, int32_t queue_id,
-                              char space[KEY_BYTES_MAX]) {
-  int len = snprintf(space, KEY_BYTES_MAX, "%.*s@%.*s@%d", BL_FMT(group), BL_FMT(topic), queue_id);
-  if (len < 0 || len >= KEY_BYTES_MAX) return (struct bl_slice){NULL, 0};
+/* "topic@queue" in `space`; the absent slice when the topic is too long to be one. */
+static struct bl_slice key_of(struct bl_slice topic, int32_t queue_id, char space[KEY_BYTES_MAX]) {
+  if (topic.len > BL_TOPIC_SPECIAL_BYTES_MAX) return (struct bl_slice){NULL, 0};
+  int len = snprintf(space, KEY_BYTES_MAX, "%.*s@%d", BL_FMT(topic), queue_id);
   return bl_slice_of(space, (size_t)len);
 }
 
-/* Leases that ran out are dropped when the table is full. */
-static void drop_expired(struct bl_locks *locks, int64_t now_ms) {
+static void drop_expired_in(struct bl_locks *locks, struct lock_group *group, int64_t now_ms) {
   size_t cursor = 0;
   const struct bl_map_entry *entry;
-  while ((entry = bl_map_next(&locks->map, &cursor)) != NULL) {
+  while ((entry = bl_map_next(&group->queues, &cursor)) != NULL) {
     struct bl_lock *lock = entry->value;
-    if (lock->until_ms <= now_ms) free_lock(bl_map_remove(&locks->map, entry->key));
+    if (lock->until_ms > now_ms) continue;
+    bl_map_remove(&group->queues, entry->key);
+    free_lock(lock);
+    locks->count--;
   }
 }
 
-bool bl_locks_take(struct bl_broker *broker, struct bl_slice group, struct bl_slice topic,
+/* Leases that ran out are dropped when the table is full, not with every request of that time. */
+static void drop_expired(struct bl_locks *locks, int64_t now_ms) {
+  size_t cursor = 0;
+  const struct bl_map_entry *entry;
+  if (now_ms < locks->drop_at_ms) return;
+  locks->drop_at_ms = now_ms + DROP_INTERVAL_MS;
+  while ((entry = bl_map_next(&locks->groups, &cursor)) != NULL) {
+    struct lock_group *group = entry->value;
+    drop_expired_in(locks, group, now_ms);
+    if (group->queues.count > 0) continue;
+    bl_map_remove(&locks->groups, entry->key);
+    free_lock_group(group);
+  }
+}
+
+/* A lock that nobody has yet; NULL when the table is full. */
+static struct bl_lock *new_lock(struct bl_locks *locks, struct bl_slice group_name, struct bl_slice key,
+                                int64_t now_ms) {
+  if (locks->count >= LOCKS_MAX) drop_expired(locks, now_ms);
+  if (locks->count >= LOCKS_MAX) return NULL;
+  struct lock_group *group = bl_map_get(&locks->groups, group_name);
+  if (group == NULL) {
+    group = calloc(1, sizeof(*group));
+    BL_ASSERT(group != NULL);
+    bl_map_init(&group->queues);
+    bl_map_put(&locks->groups, group_name, group);
+  }
+  struct bl_lock *lock = calloc(1, sizeof(*lock));
+  BL_ASSERT(lock != NULL);
+  lock->until_ms = now_ms;
+  bl_map_put(&group->queues, key, lock);
+  locks->count++;
+  return lock;
+}
+
+bool bl_locks_take(struct bl_broker *broker, struct bl_slice group_name, struct bl_slice topic,
                    int32_t queue_id, struct bl_slice client_id) {
   char space[KEY_BYTES_MAX];
-  struct bl_slice key = key_of(group, topic, queue_id, space);
+  struct bl_locks *locks = &broker->locks;
+  struct bl_slice key = key_of(topic, queue_id, space);
   int64_t now_ms = bl_clock_mono_ms(broker->clock);
-  if (key.ptr == NULL) return false;
-  struct bl_lock *lock = bl_map_get(&broker->locks.map, key);
-  if (lock == NULL) {
-    if (broker->locks.map.count >= LOCKS_MAX) drop_expired(&broker->locks, now_ms);
-    if (broker->locks.map.count >= LOCKS_MAX) return false;
-    lock = calloc(1, sizeof(*lock));
-    BL_ASSERT(lock != NULL);
-    bl_map_put(&broker->locks.map, key, lock);
-  }
-  bool mine = bl_slice_eq(lock->client_id, client_id);
+  if (key.ptr == NULL || group_name.len > BL_GROUP_BYTES_MAX) return false;
+  if (client_id.len > BL_CLIENT_ID_BYTES_MAX) return false;
+  struct lock_group *group = bl_map_get(&locks->groups, group_name);
+  struct bl_lock *lock = group != NULL ? bl_map_get(&group->queues, key) : NULL;
+  if (lock == NULL) lock = new_lock(locks, group_name, key, now_ms);
+  if (lock == NULL) return false;
+  bool mine = lock->client_id.ptr != NULL && bl_slice_eq(lock->client_id, client_id);
   if (!mine && lock->until_ms > now_ms) return false;
   if (!mine) {
     bl_table_disown(lock->client_id);
@@ -72,11 +122,29 @@ bool bl_locks_take(struct bl_broker *broker, struct bl_slice group, struct bl_sl
   return true;
 }
 
-void bl_locks_give(struct bl_broker *broker, struct bl_slice group, struct bl_slice topic,
+void bl_locks_give(struct bl_broker *broker, struct bl_slice group_name, struct bl_slice topic,
                    int32_t queue_id, struct bl_slice client_id) {
   char space[KEY_BYTES_MAX];
-  struct bl_slice key = key_of(group, topic, queue_id, space);
-  struct bl_lock *lock = key.ptr != NULL ? bl_map_get(&broker->locks.map, key) : NULL;
+  struct bl_slice key = key_of(topic, queue_id, space);
+  struct lock_group *group = bl_map_get(&broker->locks.groups, group_name);
+  struct bl_lock *lock = group != NULL && key.ptr != NULL ? bl_map_get(&group->queues, key) : NULL;
   if (lock == NULL || !bl_slice_eq(lock->client_id, client_id)) return;
-  free_lock(bl_map_remove(&broker->locks.map, key));
+  bl_map_remove(&group->queues, key);
+  free_lock(lock);
+  broker->locks.count--;
+  if (group->queues.count > 0) return;
+  bl_map_remove(&broker->locks.groups, group_name);
+  free_lock_group(group);
+}
+
+bool bl_locks_any(const struct bl_broker *broker, struct bl_slice group_name) {
+  const struct lock_group *group = bl_map_get(&broker->locks.groups, group_name);
+  int64_t now_ms = bl_clock_mono_ms(broker->clock);
+  size_t cursor = 0;
+  const struct bl_map_entry *entry;
+  if (group == NULL) return false;
+  while ((entry = bl_map_next(&group->queues, &cursor)) != NULL) {
+    if (((const struct bl_lock *)entry->value)->until_ms > now_ms) return true;
+  }
+  return false;
 }

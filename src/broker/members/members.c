@@ -206,7 +206,7 @@ static bool register_consumer(struct bl_broker *broker, struct bl_client *client
   if (config == NULL) return false;
   if (config->retry_queues > 0) {
     bl_broker_retry_topic(broker, consumer->group, config->retry_queues,
-                          subscribes_in_order(broker, consumer));
+                          subscribes_in_order(broker, consumer), consumer->unit_mode);
   }
   struct bl_member_group *group = open_group(broker, consumer->group, true);
   bool is_fresh = group->member_count == 0;

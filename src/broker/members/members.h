@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/timer.h"

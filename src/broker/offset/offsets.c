@@ -48,6 +48,7 @@ void bl_offsets_init(struct bl_offsets *offsets, const struct bl_clock *clock) {
   offsets->table.is_kept = is_kept;
   offsets->table.version.timestamp_ms = bl_clock_wall_ms(clock);
   offsets->clock = clock;
+  offsets->slots_max = BL_OFFSET_SLOTS_MAX;
   bl_list_init(&offsets->changed);
 }
 
@@ -86,10 +87,8 @@ int64_t bl_offsets_pulled(const struct bl_offsets *offsets, struct bl_slice topi
   return row->pulled[queue_id];
 }
 
-static struct bl_offset_row *open_row(struct bl_offsets *offsets, struct bl_slice key) {
-  struct bl_offset_row *row = bl_map_get(&offsets->table.map, key);
-  if (row != NULL) return row;
-  row = calloc(1, sizeof(*row));
+static struct bl_offset_row *new_row(struct bl_offsets *offsets, struct bl_slice key) {
+  struct bl_offset_row *row = calloc(1, sizeof(*row));
   BL_ASSERT(row != NULL);
   row->key = bl_table_own(key);
   struct bl_slice rest = row->key;
@@ -99,18 +98,36 @@ static struct bl_offset_row *open_row(struct bl_offsets *offsets, struct bl_slic
   return row;
 }
 
-static void grow_row(struct bl_offset_row *row, int32_t queue_id) {
-  if (queue_id < row->queue_slots) return;
-  int32_t slots = row->queue_slots < 4 ? 4 : row->queue_slots * 2;
+/* The row with a slot for the queue; NULL over slots_max. */
+static struct bl_offset_row *open_slot(struct bl_offsets *offsets, struct bl_slice key, int32_t queue_id) {
+  struct bl_offset_row *row = bl_map_get(&offsets->table.map, key);
+  int32_t before = row != NULL ? row->queue_slots : 0;
+  if (queue_id < before) return row;
+  int32_t slots = before < 4 ? 4 : before * 2;
   if (slots <= queue_id) slots = queue_id + 1;
+  if (offsets->slots + slots - before > offsets->slots_max) return NULL;
+  if (row == NULL) row = new_row(offsets, key);
   row->committed = realloc(row->committed, (size_t)slots * sizeof(int64_t));
   row->pulled = realloc(row->pulled, (size_t)slots * sizeof(int64_t));
   BL_ASSERT(row->committed != NULL && row->pulled != NULL);
-  for (int32_t id = row->queue_slots; id < slots; id++) {
+  for (int32_t id = before; id < slots; id++) {
     row->committed[id] = BL_OFFSET_NONE;
     row->pulled[id] = BL_OFFSET_NONE;
   }
   row->queue_slots = slots;
+  offsets->slots += slots - before;
+  return row;
+}
+
+static void note_change(struct bl_offsets *offsets, struct bl_offset_row *row, int32_t queue_id) {
+  if (!bl_list_linked(&row->changed_node)) {
+    bl_list_add_last(&offsets->changed, &row->changed_node);
+    row->changed_from = queue_id;
+    row->changed_to = queue_id + 1;
+    return;
+  }
+  if (queue_id < row->changed_from) row->changed_from = queue_id;
+  if (queue_id >= row->changed_to) row->changed_to = queue_id + 1;
 }
 
 bl_err bl_offsets_commit(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
@@ -118,11 +135,12 @@ bl_err bl_offsets_commit(struct bl_offsets *offsets, struct bl_slice topic, stru
   char space[KEY_BYTES_MAX];
   struct bl_slice key = key_of(topic, group, space);
   if (key.ptr == NULL || queue_id < 0 || queue_id >= BL_OFFSET_QUEUES_MAX) return BL_ERR_PARAMETER;
-  struct bl_offset_row *row = open_row(offsets, key);
-  grow_row(row, queue_id);
+  struct bl_offset_row *row = open_slot(offsets, key, queue_id);
+  if (row == NULL) return BL_ERR_FULL;
+  if (offset < 0) offset = BL_OFFSET_NONE;
   if (row->committed[queue_id] == offset) return BL_OK;
   row->committed[queue_id] = offset;
-  if (!bl_list_linked(&row->changed_node)) bl_list_add_last(&offsets->changed, &row->changed_node);
+  note_change(offsets, row, queue_id);
   return BL_OK;
 }
 
@@ -131,9 +149,8 @@ void bl_offsets_note_pull(struct bl_offsets *offsets, struct bl_slice topic, str
   char space[KEY_BYTES_MAX];
   struct bl_slice key = key_of(topic, group, space);
   if (key.ptr == NULL || queue_id < 0 || queue_id >= BL_OFFSET_QUEUES_MAX) return;
-  struct bl_offset_row *row = open_row(offsets, key);
-  grow_row(row, queue_id);
-  row->pulled[queue_id] = next_offset;
+  struct bl_offset_row *row = open_slot(offsets, key, queue_id);
+  if (row != NULL) row->pulled[queue_id] = next_offset;
 }
 
 static bool matches(const struct bl_offset_row *row, struct bl_slice topic, struct bl_slice group) {
@@ -151,11 +168,23 @@ size_t bl_offsets_forget(struct bl_offsets *offsets, struct bl_slice pattern) {
   while ((entry = bl_map_next(&offsets->table.map, &cursor)) != NULL) {
     struct bl_offset_row *row = entry->value;
     if (!matches(row, topic, group)) continue;
+    offsets->slots -= row->queue_slots;
     bl_map_remove(&offsets->table.map, row->key);
     free_row(row);
     count++;
   }
   return count;
+}
+
+/* The changed queues of the row, also those without an offset now (-1), until `out` is long enough. */
+static void write_changes(struct bl_json_writer *w, struct bl_offset_row *row, size_t max_bytes) {
+  bl_json_key_slice(w, row->key);
+  bl_json_open_object(w);
+  while (row->changed_from < row->changed_to && w->out->len < max_bytes) {
+    bl_json_key_number(w, row->changed_from, false);
+    bl_json_put_i64(w, row->committed[row->changed_from++]);
+  }
+  bl_json_close_object(w);
 }
 
 bool bl_offsets_take_changed(struct bl_offsets *offsets, struct bl_buf *out, size_t max_bytes) {
@@ -165,10 +194,9 @@ bool bl_offsets_take_changed(struct bl_offsets *offsets, struct bl_buf *out, siz
   bl_json_key(&w, "offsetTable");
   bl_json_open_object(&w);
   while (!bl_list_empty(&offsets->changed) && out->len < max_bytes) {
-    struct bl_list *node = bl_list_take_first(&offsets->changed);
-    struct bl_offset_row *row = BL_CONTAINER(node, struct bl_offset_row, changed_node);
-    bl_json_key_slice(&w, row->key);
-    write_row(&w, row);
+    struct bl_offset_row *row = BL_CONTAINER(offsets->changed.next, struct bl_offset_row, changed_node);
+    write_changes(&w, row, max_bytes);
+    if (row->changed_from == row->changed_to) bl_list_remove(&row->changed_node);
   }
   bl_json_close_object(&w);
   bl_json_close_object(&w);
@@ -184,9 +212,10 @@ static void take_table(struct bl_offsets *offsets, const struct bl_json *table) 
     for (const struct bl_json *cell = node->child; cell != NULL; cell = cell->next) {
       int32_t id;
       if (!bl_slice_i32(cell->key, &id) || id < 0 || id >= BL_OFFSET_QUEUES_MAX) continue;
-      struct bl_offset_row *row = open_row(offsets, node->key);
-      grow_row(row, id);
-      row->committed[id] = bl_json_i64(cell, 0);
+      struct bl_offset_row *row = open_slot(offsets, node->key, id);
+      int64_t offset = bl_json_i64(cell, BL_OFFSET_NONE);
+      /* Over the limit it is not taken: the limit is far above what a log was written with. */
+      if (row != NULL) row->committed[id] = offset < 0 ? BL_OFFSET_NONE : offset;
     }
   }
 }
@@ -208,6 +237,7 @@ bl_err bl_offsets_replace(void *context, const struct bl_json *root, struct bl_w
     return bl_why_set(why, BL_ERR_FORMAT, "it has no object offsetTable");
   }
   bl_table_clear(&offsets->table);
+  offsets->slots = 0;
   take_table(offsets, table);
   if (root != NULL) bl_version_read(bl_json_get(root, "dataVersion"), &offsets->table.version);
   return BL_OK;

@@ -14,6 +14,8 @@
 #define BL_OFFSET_NONE (-1)
 /* Queue ids beyond the topic's queues are kept (a topic may have shrunk), up to here. */
 #define BL_OFFSET_QUEUES_MAX 65536
+/* Queues of all rows together, 16 bytes each. */
+#define BL_OFFSET_SLOTS_MAX (32 << 20)
 
 /* The offsets of one group in one topic. */
 struct bl_offset_row {
@@ -24,12 +26,16 @@ struct bl_offset_row {
   int64_t *pulled;    /* next offset of the last pull; not kept on disk */
   int32_t queue_slots;
   struct bl_list changed_node; /* in offsets->changed */
+  int32_t changed_from;        /* queue ids [from, to) that the log does not have yet, when it is in that list */
+  int32_t changed_to;
 };
 
 struct bl_offsets {
   struct bl_table table; /* key -> row */
   const struct bl_clock *clock;
   struct bl_list changed; /* rows that the log does not have yet */
+  int64_t slots;
+  int64_t slots_max;
 };
 
 void bl_offsets_init(struct bl_offsets *offsets, const struct bl_clock *clock);
@@ -45,17 +51,18 @@ int64_t bl_offsets_committed(const struct bl_offsets *offsets, struct bl_slice t
                              struct bl_slice group, int32_t queue_id);
 int64_t bl_offsets_pulled(const struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
                           int32_t queue_id);
-/* An equal commit changes nothing. BL_ERR_PARAMETER: impossible queue id. */
+/* An equal commit changes nothing; a negative offset takes the committed one away. BL_ERR_PARAMETER: impossible queue id
+ * or names; BL_ERR_FULL: slots_max. */
 BL_MUST_CHECK bl_err bl_offsets_commit(struct bl_offsets *offsets, struct bl_slice topic,
                                        struct bl_slice group, int32_t queue_id, int64_t offset);
-/* The group and the topic are known ones: that bounds the rows. */
+/* For statistics: over slots_max it is not kept. */
 void bl_offsets_note_pull(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
                           int32_t queue_id, int64_t next_offset);
 /* "topic@group", "topic@" every group of the topic, "@group" every topic of the group. RETURNS how many rows went. */
 size_t bl_offsets_forget(struct bl_offsets *offsets, struct bl_slice pattern);
 
-/* Writes changed rows as {"offsetTable":{...}} into `out` until it has about max_bytes, and takes them off the list of
- * changed ones. false: nothing had changed. */
+/* Writes changed offsets as {"offsetTable":{...}} into `out` until it has about max_bytes (which a row may be cut by), and
+ * forgets that they changed. false: nothing had changed. */
 bool bl_offsets_take_changed(struct bl_offsets *offsets, struct bl_buf *out, size_t max_bytes);
 
 /* Doors (bl_meta_table). context: struct bl_offsets. */

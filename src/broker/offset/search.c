@@ -11,12 +11,26 @@
 
 static void step(struct bl_time_search *search);
 
+static void finish(struct bl_time_search *search, bl_err err) {
+  search->err = err;
+  search->done(search);
+}
+
+/* What cannot be read is not asked for again; what retention took meanwhile is found out by reading it. */
+static void warmed(struct bl_time_search *search, bl_err err) {
+  if (err != BL_OK && err != BL_ERR_NOT_FOUND) {
+    finish(search, err);
+  } else {
+    step(search);
+  }
+}
+
 static void on_queue_warm(struct bl_queue_warm *warm) {
-  step(BL_CONTAINER(warm, struct bl_time_search, warm.queue));
+  warmed(BL_CONTAINER(warm, struct bl_time_search, warm.queue), warm->err);
 }
 
 static void on_log_warm(struct bl_store_warm *warm) {
-  step(BL_CONTAINER(warm, struct bl_time_search, warm.log));
+  warmed(BL_CONTAINER(warm, struct bl_time_search, warm.log), warm->err);
 }
 
 /* BL_ERR_COLD: the search goes on when the disk was read. */
@@ -43,16 +57,11 @@ static bl_err store_time(struct bl_time_search *search, int64_t offset, int64_t 
   return BL_OK;
 }
 
-static void finish(struct bl_time_search *search, bl_err err) {
-  search->err = err;
-  search->done(search);
-}
-
 static void find_first(struct bl_time_search *search) {
   bl_err err = store_time(search, bl_queue_min_offset(search->queue), &search->store_ms);
   if (err == BL_ERR_COLD) return;
   if (err != BL_OK) search->store_ms = -1;
-  finish(search, BL_OK);
+  finish(search, err == BL_ERR_NOT_FOUND ? BL_OK : err);
 }
 
 /* The boundary: the first offset at or behind the time (lower), or the first behind it (upper). */
@@ -66,6 +75,10 @@ static void step(struct bl_time_search *search) {
     int64_t store_ms = 0;
     bl_err err = store_time(search, middle, &store_ms);
     if (err == BL_ERR_COLD) return;
+    if (err != BL_OK && err != BL_ERR_NOT_FOUND) {
+      finish(search, err);
+      return;
+    }
     /* What is gone from the log lies before what is there. */
     bool before = err != BL_OK || (search->upper ? store_ms <= search->timestamp_ms
                                                  : store_ms < search->timestamp_ms);

@@ -6,7 +6,9 @@
 #include "base/assert.h"
 #include "broker/broker.h"
 
-#define WAKES_PER_TURN 256
+/* The core is not held longer than that by holds; the clock is looked at now and then. */
+#define WAKES_NS_PER_TURN 200000
+#define WAKES_PER_LOOK 8
 /* After so many waits for the disk the read may block: the page cache forgets faster than we ask. */
 #define COLD_TRIES 4
 
@@ -24,6 +26,26 @@ static struct queue_holds *holds_of(struct bl_queue *queue) {
     bl_queue_set_user(queue, holds);
   }
   return holds;
+}
+
+static struct bl_slice conn_key(const uint64_t *conn_id) {
+  return bl_slice_of(conn_id, sizeof(*conn_id));
+}
+
+/* The holds of one connection. */
+struct conn_holds {
+  struct bl_list list;
+};
+
+static void add_to_conn(struct bl_holds *holds, struct bl_hold *hold) {
+  struct conn_holds *of_conn = bl_map_get(&holds->by_conn, conn_key(&hold->ticket.conn_id));
+  if (of_conn == NULL) {
+    of_conn = calloc(1, sizeof(*of_conn));
+    BL_ASSERT(of_conn != NULL);
+    bl_list_init(&of_conn->list);
+    bl_map_put(&holds->by_conn, conn_key(&hold->ticket.conn_id), of_conn);
+  }
+  bl_list_add_last(&of_conn->list, &hold->of_conn);
 }
 
 static void make_ready(struct bl_hold *hold) {
@@ -58,12 +80,12 @@ static void on_entry(void *context, struct bl_queue *queue, const struct bl_queu
 static void on_deadline(struct bl_timer *timer, int64_t now_ms) {
   struct bl_hold *hold = BL_CONTAINER(timer, struct bl_hold, timer);
   (void)now_ms;
-  hold->timed_out = true;
   make_ready(hold);
 }
 
 void bl_holds_init(struct bl_broker *broker) {
   bl_list_init(&broker->holds.ready);
+  bl_map_init(&broker->holds.by_conn);
   bl_queues_on_entry(broker->queues, on_entry, broker);
 }
 
@@ -71,6 +93,7 @@ static void free_hold(struct bl_hold *hold) {
   struct bl_holds *holds = &hold->broker->holds;
   bl_timer_cancel(hold->broker->timers, &hold->timer);
   bl_list_remove(&hold->node);
+  bl_list_remove(&hold->of_conn);
   bl_subscription_free(hold->filter);
   free(hold->texts);
   free(hold);
@@ -90,6 +113,26 @@ void bl_holds_fini(struct bl_broker *broker) {
   while (!bl_list_empty(&broker->holds.ready)) {
     free_hold(BL_CONTAINER(broker->holds.ready.next, struct bl_hold, node));
   }
+  BL_ASSERT(broker->holds.count == 0);
+  const struct bl_map_entry *entry;
+  cursor = 0;
+  while ((entry = bl_map_next(&broker->holds.by_conn, &cursor)) != NULL) free(entry->value);
+  bl_map_fini(&broker->holds.by_conn);
+}
+
+void bl_holds_conn_closed(struct bl_broker *broker, uint64_t conn_id) {
+  struct conn_holds *of_conn = bl_map_remove(&broker->holds.by_conn, conn_key(&conn_id));
+  if (of_conn == NULL) return;
+  struct bl_list *node;
+  while ((node = bl_list_take_first(&of_conn->list)) != NULL) {
+    struct bl_hold *hold = BL_CONTAINER(node, struct bl_hold, of_conn);
+    if (hold->warming) {
+      hold->gone = true;
+    } else {
+      free_hold(hold);
+    }
+  }
+  free(of_conn);
 }
 
 static char *put_text(char *at, struct bl_slice from, struct bl_slice *out) {
@@ -119,15 +162,19 @@ static struct bl_hold *new_hold(struct bl_broker *broker, const struct bl_ticket
   hold->timer.fire = on_deadline;
   hold->deadline_ms = bl_clock_mono_ms(broker->clock) + pull->suspend_ms;
   broker->holds.count++;
+  add_to_conn(&broker->holds, hold);
   return hold;
+}
+
+static bool may_hold(struct bl_broker *broker) {
+  if (broker->holds.count < broker->settings->holds_max && !broker->closing) return true;
+  broker->holds.refused++;
+  return false;
 }
 
 bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket, const struct bl_pull *pull,
                    struct bl_queue *queue) {
-  if (broker->holds.count >= broker->settings->holds_max || broker->closing) {
-    broker->holds.refused++;
-    return false;
-  }
+  if (!may_hold(broker)) return false;
   struct bl_hold *hold = new_hold(broker, ticket, pull);
   if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) != 0) {
     /* It was parsed a moment ago. */
@@ -139,16 +186,28 @@ bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket, con
   return true;
 }
 
+static void warmed(struct bl_hold *hold, bl_err err) {
+  hold->warming = false;
+  if (hold->gone) {
+    free_hold(hold);
+    return;
+  }
+  /* What cannot be read is not asked for again: the blocking read says what is wrong with it. */
+  if (err != BL_OK) hold->cold_count = COLD_TRIES;
+  make_ready(hold);
+}
+
 static void on_queue_warm(struct bl_queue_warm *warm) {
-  make_ready(BL_CONTAINER(warm, struct bl_hold, warm.queue));
+  warmed(BL_CONTAINER(warm, struct bl_hold, warm.queue), warm->err);
 }
 
 static void on_log_warm(struct bl_store_warm *warm) {
-  make_ready(BL_CONTAINER(warm, struct bl_hold, warm.log));
+  warmed(BL_CONTAINER(warm, struct bl_hold, warm.log), warm->err);
 }
 
 static void warm(struct bl_hold *hold, const struct bl_cold *cold) {
   hold->cold_count++;
+  hold->warming = true;
   if (cold->queue != NULL) {
     bl_queue_warm(cold->queue, &hold->warm.queue, cold->queue_offset, on_queue_warm);
   } else {
@@ -156,9 +215,11 @@ static void warm(struct bl_hold *hold, const struct bl_cold *cold) {
   }
 }
 
-void bl_holds_warm(struct bl_broker *broker, const struct bl_ticket *ticket, const struct bl_pull *pull,
+bool bl_holds_warm(struct bl_broker *broker, const struct bl_ticket *ticket, const struct bl_pull *pull,
                    const struct bl_cold *cold) {
+  if (!may_hold(broker)) return false;
   warm(new_hold(broker, ticket, pull), cold);
+  return true;
 }
 
 /* Runs a woken pull again from its checks on. */
@@ -186,8 +247,10 @@ static void answer(struct bl_hold *hold, struct bl_arena *arena) {
 bool bl_holds_turn(struct bl_broker *broker) {
   struct bl_holds *holds = &broker->holds;
   if (bl_list_empty(&holds->ready)) return false;
-  for (int i = 0; i < WAKES_PER_TURN && !bl_list_empty(&holds->ready); i++) {
+  int64_t until_ns = bl_clock_mono_ns(broker->clock) + WAKES_NS_PER_TURN;
+  for (int i = 1; !bl_list_empty(&holds->ready); i++) {
     answer(BL_CONTAINER(holds->ready.next, struct bl_hold, node), bl_broker_arena(broker));
+    if (i % WAKES_PER_LOOK == 0 && bl_clock_mono_ns(broker->clock) >= until_ns) break;
   }
   return !bl_list_empty(&holds->ready);
 }

@@ -10,7 +10,6 @@
 /* Entries looked at in one pull, as max(16000, 20 * maxMsgNums) bytes of Java's 20-byte units. */
 #define SCAN_ENTRIES 800
 #define READ_ENTRIES 64
-#define RUN_BYTES_MAX (4 << 20)
 
 struct scan {
   struct bl_broker *broker;
@@ -24,6 +23,7 @@ struct scan {
   int64_t bytes_max;
   uint32_t run_cap;
   int64_t run_end; /* log offset behind the last run when it is in the ring; -1 */
+  bool removed;    /* a record that matched is not in the log any more */
 };
 
 static bl_err refuse(struct bl_pulled *out, bl_err err, enum bl_forbidden forbidden) {
@@ -104,15 +104,14 @@ static bl_err group_filter(struct bl_broker *broker, const struct bl_pull *pull,
   return BL_OK;
 }
 
-static bool grow_runs(struct scan *scan) {
-  if (scan->out->body_count < scan->run_cap) return true;
+static void grow_runs(struct scan *scan) {
+  if (scan->out->body_count < scan->run_cap) return;
   scan->run_cap = scan->run_cap == 0 ? 32 : scan->run_cap * 2;
   struct bl_slice *bodies = bl_arena_take(scan->arena, scan->run_cap * sizeof(*bodies));
   if (scan->out->body_count > 0) {
     memcpy(bodies, scan->out->bodies, scan->out->body_count * sizeof(*bodies));
   }
   scan->out->bodies = bodies;
-  return true;
 }
 
 /* Adds the record's bytes: from the ring without a copy, joined to the run before when it follows it in the
@@ -143,7 +142,7 @@ static bl_err add_record(struct scan *scan, const struct bl_queue_entry *entry) 
   return BL_OK;
 }
 
-/* One entry. RETURNS BL_OK to go on, BL_ERR_FULL when the answer is full before it, BL_ERR_COLD. */
+/* One entry. RETURNS BL_OK to go on, BL_ERR_FULL when the answer ends before it, BL_ERR_COLD; others as bl_store_read. */
 static bl_err take_entry(struct scan *scan, const struct bl_queue_entry *entry) {
   struct bl_pulled *out = scan->out;
   if (!bl_subscription_matches(scan->filter, entry->tags_code)) {
@@ -160,10 +159,11 @@ static bl_err take_entry(struct scan *scan, const struct bl_queue_entry *entry) 
                                    .log_bytes = scan->bytes_max > entry->size_bytes
                                                     ? scan->bytes_max
                                                     : entry->size_bytes};
-    /* What was found so far is an answer already. */
-    return out->message_count > 0 ? BL_ERR_FULL : BL_ERR_COLD;
   }
-  /* A record that is gone (deleted, damaged) is stepped over. */
+  /* A record that is gone (deleted with its segment, or fenced as damage) is stepped over; one that cannot be read
+   * now is not. What was found so far is an answer already. */
+  if (err == BL_ERR_NOT_FOUND) scan->removed = true;
+  if (err != BL_OK && err != BL_ERR_NOT_FOUND) return out->message_count > 0 ? BL_ERR_FULL : err;
   out->next_offset = entry->queue_offset + entry->count;
   return BL_OK;
 }
@@ -181,13 +181,12 @@ static bl_err read_entries(struct scan *scan, int64_t offset, struct bl_queue_en
 static bl_err scan_queue(struct scan *scan) {
   struct bl_queue_entry entries[READ_ENTRIES];
   struct bl_pulled *out = scan->out;
-  int32_t scan_max = scan->pull->max_count > SCAN_ENTRIES ? scan->pull->max_count : SCAN_ENTRIES;
+  int32_t scan_max = scan->count_max > SCAN_ENTRIES ? scan->count_max : SCAN_ENTRIES;
   out->next_offset = scan->pull->offset;
   for (int32_t scanned = 0; scanned < scan_max && out->next_offset < out->max_offset;) {
     uint32_t count = 0;
     bl_err err = read_entries(scan, out->next_offset, entries, &count);
-    if (err == BL_ERR_COLD && out->message_count > 0) return BL_OK;
-    if (err != BL_OK) return err;
+    if (err != BL_OK) return out->message_count > 0 ? BL_OK : err;
     if (count == 0) return BL_OK;
     for (uint32_t i = 0; i < count; i++) {
       err = take_entry(scan, &entries[i]);
@@ -247,12 +246,17 @@ static bl_err read_messages(struct scan *scan, struct bl_topic *topic) {
   if (err != BL_OK) return err;
   if (out->message_count > 0) {
     answer(out, 0, "FOUND", out->next_offset);
-  } else if (out->next_offset == scan->pull->offset) {
-    /* A hole in the index: go on behind it. */
-    answer(out, bl_err_code(BL_ERR_PULL_NOT_FOUND), "OFFSET_FOUND_NULL", out->max_offset);
-  } else {
-    answer(out, bl_err_code(BL_ERR_PULL_RETRY), "NO_MATCHED_MESSAGE", out->next_offset);
+    return BL_OK;
   }
+  if (out->next_offset > scan->pull->offset) {
+    answer(out, bl_err_code(BL_ERR_PULL_RETRY),
+           scan->removed ? "MESSAGE_WAS_REMOVING" : "NO_MATCHED_MESSAGE", out->next_offset);
+    return BL_OK;
+  }
+  /* Reading may have shown a higher minimum. If not, nothing is left up to the end: go on there. */
+  out->min_offset = bl_queue_min_offset(out->queue);
+  if (decide_by_bounds(scan->pull, out)) return BL_OK;
+  answer(out, bl_err_code(BL_ERR_PULL_NOT_FOUND), "OFFSET_FOUND_NULL", out->max_offset);
   return BL_OK;
 }
 

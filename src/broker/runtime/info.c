@@ -210,6 +210,30 @@ static void put_timers(struct table *table) {
   put_double(table, "timerDequeueTps", 0);
 }
 
+/* How long the core was held: what design 2 promises, to be looked at. */
+static void put_core(struct table *table, const struct bl_broker *broker) {
+  struct bl_net_stats net;
+  char key[96];
+  int64_t held = 0;
+  bl_net_stats(bl_remoting_net(broker->remoting), &net);
+  put_i64(table, "coreTurns", net.turns);
+  put_i64(table, "coreTurnsOverOneMs", net.slow_turns);
+  put_i64(table, "coreTurnMaxMicros", net.turn_ns_max / 1000);
+  for (size_t i = 0; i < bl_remoting_request_count(broker->remoting); i++) {
+    const struct bl_request_stats *stats = bl_remoting_stats(broker->remoting, i);
+    held += stats->over_200us;
+    if (stats->over_200us == 0 && stats->slow_turns == 0) continue;
+    const char *name = bl_remoting_request(broker->remoting, i)->name;
+    snprintf(key, sizeof(key), "coreCallsOver200us_%s", name);
+    put_i64(table, key, stats->over_200us);
+    snprintf(key, sizeof(key), "coreTurnsOverOneMs_%s", name);
+    put_i64(table, key, stats->slow_turns);
+    snprintf(key, sizeof(key), "coreCallMaxMicros_%s", name);
+    put_i64(table, key, stats->max_ns / 1000);
+  }
+  put_i64(table, "coreCallsOver200us", held);
+}
+
 void bl_runtime_write_info(struct bl_runtime *runtime, struct bl_buf *out) {
   const struct bl_broker *broker = runtime->broker;
   struct table table = {.w = bl_json_writer_of(out, false)};
@@ -230,6 +254,7 @@ void bl_runtime_write_info(struct bl_runtime *runtime, struct bl_buf *out) {
   put_disk(&table, broker);
   put_queues(&table, broker);
   put_timers(&table);
+  put_core(&table, broker);
   bl_json_close_object(&table.w);
   bl_json_close_object(&table.w);
   bl_buf_fini(&table.text);

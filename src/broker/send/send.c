@@ -9,6 +9,8 @@
 
 #define FAQ "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
 #define BATCH_COUNT_MAX 65536
+/* What a client may not say of a message: that is for the broker to decide. */
+#define SYS_NOT_CLIENTS (BL_SYS_TRANSACTION_MASK | BL_SYS_INNER_BATCH | BL_SYS_NEED_UNWRAP)
 
 void bl_sends_init(struct bl_sends *sends) {
   memset(sends, 0, sizeof(*sends));
@@ -57,8 +59,9 @@ static enum special special_of(struct bl_slice name) {
   return PLAIN;
 }
 
-/* Copies the sender's properties without those that are the broker's own to set. */
-static void copy_properties(struct bl_buf *out, struct bl_slice properties, struct wishes *wishes) {
+/* Copies the sender's properties without those that are the broker's own to set. A dead letter waits no more. */
+static void copy_properties(struct bl_buf *out, struct bl_slice properties, bool is_dead,
+                            struct wishes *wishes) {
   struct bl_slice name;
   struct bl_slice value;
   memset(wishes, 0, sizeof(*wishes));
@@ -77,6 +80,7 @@ static void copy_properties(struct bl_buf *out, struct bl_slice properties, stru
         wishes->keys = value;
         break;
       case DELAY:
+        if (is_dead) continue;
         wishes->delayed = wishes->delayed || (bl_slice_i32(value, &level) && level > 0);
         break;
       case TIMER:
@@ -90,6 +94,7 @@ static void copy_properties(struct bl_buf *out, struct bl_slice properties, stru
     }
     bl_properties_put(out, name, value);
   }
+  if (is_dead) bl_properties_put(out, BL_PROP_DELAY, BL_SLICE("-1"));
 }
 
 static void put_broker_properties(struct bl_broker *broker, struct bl_buf *out) {
@@ -99,8 +104,33 @@ static void put_broker_properties(struct bl_broker *broker, struct bl_buf *out) 
                     broker->settings->trace_on ? BL_SLICE("true") : BL_SLICE("false"));
 }
 
+static bl_err append_error(bl_err err, struct bl_broker *broker, struct bl_why *why) {
+  struct bl_why reason;
+  switch (err) {
+    case BL_ERR_NO_SPACE:
+      return bl_why_set(why, err, "the disk is full: %s; free space, sending resumes by itself",
+                        broker->settings->store_dir);
+    case BL_ERR_NOT_AVAILABLE:
+      if (bl_store_failed(broker->store, &reason)) {
+        return bl_why_set(why, err, "the store stopped: %s", reason.text);
+      }
+      return bl_why_set(why, err, "the broker is shutting down");
+    case BL_ERR_MESSAGE_ILLEGAL:
+      return bl_why_set(why, err, "the message is larger than a commit log file can hold");
+    case BL_ERR_FULL:
+      return bl_why_set(why, err, "the broker has as many topics or queues as it may have");
+    default:
+      return bl_why_set(why, err, "%s", bl_err_text(err));
+  }
+}
+
 static bl_err check_topic(struct bl_broker *broker, const struct bl_send *send,
                           struct bl_topic **out_topic, struct bl_why *why) {
+  struct bl_topic *topic = bl_topics_find(&broker->topics, send->topic);
+  if ((broker->settings->broker_permission & BL_PERM_WRITE) == 0 && topic != NULL && topic->order) {
+    return bl_why_set(why, BL_ERR_NO_PERMISSION, "the broker[%s] sending message is forbidden",
+                      broker->settings->broker_ip1);
+  }
   bl_err err = bl_topic_name_check(send->topic, why);
   if (err != BL_OK) return err;
   if (bl_topic_is_send_forbidden(send->topic)) {
@@ -109,12 +139,13 @@ static bl_err check_topic(struct bl_broker *broker, const struct bl_send *send,
   }
   /* TopicSysFlag: 1 unit topic, 2 subscribed by units. */
   int32_t sys_flag = !send->unit_mode ? 0 : bl_topic_is_retry(send->topic) ? 2 : 1;
-  struct bl_topic *topic = bl_broker_topic_for_send(broker, send->topic, send->default_topic,
-                                                    send->default_queues, sys_flag);
-  if (topic == NULL) {
+  err = bl_broker_topic_for_send(broker, send->topic, send->default_topic, send->default_queues, sys_flag,
+                                 &topic);
+  if (err == BL_ERR_NO_TOPIC) {
     return bl_why_set(why, BL_ERR_NO_TOPIC, "topic[%.*s] not exist, apply first please!" FAQ,
                       BL_FMT(send->topic));
   }
+  if (err != BL_OK) return append_error(err, broker, why);
   int32_t limit = topic->write_queues > topic->read_queues ? topic->write_queues : topic->read_queues;
   if (send->queue_id >= limit) {
     struct bl_arena arena;
@@ -159,30 +190,12 @@ static bl_err check_wishes(struct bl_broker *broker, const struct bl_topic *topi
   return BL_OK;
 }
 
-static bl_err append_error(bl_err err, struct bl_broker *broker, struct bl_why *why) {
-  struct bl_why reason;
-  switch (err) {
-    case BL_ERR_NO_SPACE:
-      return bl_why_set(why, err, "the disk is full: %s; free space, sending resumes by itself",
-                        broker->settings->store_dir);
-    case BL_ERR_NOT_AVAILABLE:
-      if (bl_store_failed(broker->store, &reason)) {
-        return bl_why_set(why, err, "the store stopped: %s", reason.text);
-      }
-      return bl_why_set(why, err, "the broker is shutting down");
-    case BL_ERR_MESSAGE_ILLEGAL:
-      return bl_why_set(why, err, "the message is larger than a commit log file can hold");
-    default:
-      return bl_why_set(why, err, "%s", bl_err_text(err));
-  }
-}
-
 /* The common part of every record of a send. */
 static void start_record(struct bl_broker *broker, const struct bl_send *send, const struct bl_topic *topic,
                          int32_t queue_id, struct bl_record *record) {
   *record = (struct bl_record){.queue_id = queue_id,
                                .flag = send->flag,
-                               .sys_flag = send->sys_flag & ~BL_SYS_TRANSACTION_MASK,
+                               .sys_flag = send->sys_flag & ~SYS_NOT_CLIENTS,
                                .reconsume_times = send->reconsume_times,
                                .born_ms = send->born_ms,
                                .born_host = send->born_host,
@@ -202,28 +215,53 @@ static void count_put(struct bl_broker *broker, struct bl_topic *topic, const st
   broker->stats.put_bytes += record->size_bytes;
 }
 
-/* For the answer; one that is too long is left out of it. */
-static void keep_key(struct bl_slice key, struct bl_sent *sent) {
-  if (key.len == 0 || key.len >= sizeof(sent->uniq_key)) return;
-  memcpy(sent->uniq_key, key.ptr, key.len);
-  sent->uniq_key[key.len] = '\0';
+static bl_err open_queue(struct bl_broker *broker, struct bl_topic *topic, int32_t queue_id,
+                         struct bl_queue **out_queue, struct bl_why *why) {
+  bl_err err = bl_broker_open_queue(broker, topic, queue_id, out_queue);
+  return err == BL_OK ? BL_OK : append_error(err, broker, why);
+}
+
+/* SendMessageProcessor#handleRetryAndDLQ. An orderly consumer sends what it gave up on, and is known by its locks. */
+static bl_err dead_letter_if(struct bl_broker *broker, const struct bl_send *send, struct bl_sent *sent,
+                             struct bl_topic **topic, struct bl_queue **queue, bool *out_is_dead,
+                             struct bl_why *why) {
+  *out_is_dead = false;
+  if (!bl_topic_is_retry(send->topic)) return BL_OK;
+  struct bl_slice name = bl_slice_from(send->topic, BL_RETRY_PREFIX.len);
+  const struct bl_group *group = bl_groups_find(&broker->groups, name);
+  if (group == NULL) {
+    return bl_why_set(why, BL_ERR_NO_GROUP, "subscription group not exist, %.*s " FAQ, BL_FMT(name));
+  }
+  int32_t limit = send->max_reconsume_times >= 0 ? send->max_reconsume_times : group->retry_max_times;
+  if (send->reconsume_times <= limit && !bl_locks_any(broker, name)) return BL_OK;
+  bl_err err = bl_broker_dead_letter_topic(broker, name, topic);
+  if (err != BL_OK) return append_error(err, broker, why);
+  err = open_queue(broker, *topic, 0, queue, why);
+  if (err != BL_OK) return err;
+  sent->queue_id = 0;
+  *out_is_dead = true;
+  return BL_OK;
 }
 
 static bl_err send_one(struct bl_broker *broker, const struct bl_send *send, struct bl_topic *topic,
                        struct bl_queue *queue, struct bl_sent *sent, struct bl_why *why) {
   struct bl_buf *properties = &broker->sends.properties;
   struct wishes wishes;
-  bl_buf_clear(properties);
-  copy_properties(properties, send->properties, &wishes);
-  bl_err err = check_wishes(broker, topic, &wishes, why);
+  bool is_dead;
+  bl_err err = dead_letter_if(broker, send, sent, &topic, &queue, &is_dead, why);
   if (err != BL_OK) return err;
-  keep_key(wishes.uniq_key, sent);
+  bl_buf_clear(properties);
+  copy_properties(properties, send->properties, is_dead, &wishes);
+  err = check_wishes(broker, topic, &wishes, why);
+  if (err != BL_OK) return err;
   if (wishes.uniq_key.len == 0) {
-    bl_uniqkey_next(&broker->uniqkeys, bl_clock_wall_ms(broker->clock), sent->uniq_key);
-    bl_properties_put(properties, BL_PROP_UNIQ_KEY, bl_slice_text(sent->uniq_key));
+    char key[33];
+    bl_uniqkey_next(&broker->uniqkeys, bl_clock_wall_ms(broker->clock), key);
+    bl_properties_put(properties, BL_PROP_UNIQ_KEY, bl_slice_text(key));
   }
   put_broker_properties(broker, properties);
   if (properties->failed) return too_large(broker, why);
+  sent->uniq_key = bl_properties_get(bl_buf_slice(properties), BL_PROP_UNIQ_KEY);
   struct bl_record record;
   start_record(broker, send, topic, sent->queue_id, &record);
   record.properties = bl_buf_slice(properties);
@@ -239,20 +277,24 @@ static bl_err send_one(struct bl_broker *broker, const struct bl_send *send, str
   return BL_OK;
 }
 
-/* The whole batch is checked before its first message is stored: it is stored or refused as a unit. */
-static bl_err check_batch(const struct bl_send *send, const struct bl_topic *topic, int32_t *out_count,
-                          int64_t *out_bytes, struct bl_why *why) {
+/* The whole batch is checked before its first message is stored: it is stored or refused as a unit. *out_bytes: of its
+ * records together. */
+static bl_err check_batch(struct bl_broker *broker, const struct bl_send *send, struct bl_record *record,
+                          int32_t *out_count, int64_t *out_bytes, struct bl_why *why) {
   struct bl_slice rest = send->body;
   struct bl_batch_message message;
   bool bad;
   int64_t bytes = 0;
   int32_t count = 0;
   while (bl_batch_next(&rest, &message, &bad)) {
-    if (message.properties.len > BL_RECORD_PROPERTIES_BYTES_MAX - 1024) {
+    if (message.properties.len > BL_RECORD_PROPERTIES_BYTES_MAX - BL_RECORD_CRC_BYTES - 1) {
       return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "message %d of the batch has too long properties",
                         count);
     }
-    bytes += 128 + (int64_t)message.body.len + (int64_t)message.properties.len + (int64_t)topic->name.len;
+    record->body = message.body;
+    record->properties = message.properties;
+    record->with_crc = broker->settings->append_crc;
+    bytes += bl_record_size(record);
     count++;
   }
   if (bad || count == 0 || count > BATCH_COUNT_MAX) {
@@ -283,27 +325,30 @@ static bl_err send_batch(struct bl_broker *broker, const struct bl_send *send, s
     return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "batch request does not support retry group %.*s",
                       BL_FMT(send->topic));
   }
-  bl_err err = check_batch(send, topic, &count, &bytes, why);
+  if (send->topic.len > BL_TOPIC_BYTES_MAX) {
+    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "message topic length too long %zu", send->topic.len);
+  }
+  struct bl_record record;
+  start_record(broker, send, topic, sent->queue_id, &record);
+  bl_err err = check_batch(broker, send, &record, &count, &bytes, why);
   if (err != BL_OK) return err;
   bl_buf_clear(&broker->sends.properties);
-  copy_properties(&broker->sends.properties, send->properties, &wishes);
+  copy_properties(&broker->sends.properties, send->properties, false, &wishes);
   err = check_wishes(broker, topic, &wishes, why);
   if (err == BL_OK) err = bl_store_can_append(broker->store, bytes);
   if (err != BL_OK) return why->text[0] != '\0' ? err : append_error(err, broker, why);
   room_for_offsets(&broker->sends, count);
-  struct bl_record record;
-  start_record(broker, send, topic, sent->queue_id, &record);
   sent->queue_offset = bl_queue_assigned_offset(queue);
   sent->log_offsets = broker->sends.log_offsets;
-  keep_key(wishes.uniq_key, sent);
+  sent->uniq_key = bl_properties_get(bl_buf_slice(&broker->sends.properties), BL_PROP_UNIQ_KEY);
   sent->wait = !wishes.no_wait;
   while (bl_batch_next(&rest, &message, &bad)) {
     record.flag = message.flag;
     record.body = message.body;
     record.properties = message.properties;
     record.queue_offset = bl_queue_assigned_offset(queue);
-    err = bl_store_append(broker->store, &record);
-    if (err != BL_OK) return append_error(err, broker, why);
+    /* bl_store_can_append said so for all of them. */
+    BL_ASSERT(bl_store_append(broker->store, &record) == BL_OK);
     bl_queue_assign(queue, 1);
     sent->log_offsets[sent->count++] = record.log_offset;
     count_put(broker, topic, &record, sent);
@@ -315,7 +360,7 @@ bl_err bl_broker_send(struct bl_broker *broker, const struct bl_send *send, stru
                       struct bl_why *why) {
   struct bl_topic *topic = NULL;
   struct bl_queue *queue = NULL;
-  memset(out_sent, 0, offsetof(struct bl_sent, uniq_key) + 1);
+  memset(out_sent, 0, sizeof(*out_sent));
   why->text[0] = '\0';
   bl_err err = check_topic(broker, send, &topic, why);
   if (err == BL_OK) err = check_sizes(broker, send, why);
@@ -327,8 +372,8 @@ bl_err bl_broker_send(struct bl_broker *broker, const struct bl_send *send, stru
     }
     out_sent->queue_id = (int32_t)bl_broker_random(broker, (uint32_t)topic->write_queues);
   }
-  err = bl_broker_open_queue(broker, topic, out_sent->queue_id, &queue);
-  if (err != BL_OK) return bl_why_set(why, BL_ERR_BUSY, "the broker has as many queues as it may have");
+  err = open_queue(broker, topic, out_sent->queue_id, &queue, why);
+  if (err != BL_OK) return err;
   return send->batch ? send_batch(broker, send, topic, queue, out_sent, why)
                      : send_one(broker, send, topic, queue, out_sent, why);
 }

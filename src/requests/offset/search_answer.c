@@ -16,6 +16,12 @@ static void on_found(struct bl_time_search *search) {
   struct bl_offset_reply_header offset = {.offset = search->offset};
   struct bl_timestamp_reply_header time = {.timestamp_ms = search->store_ms};
   struct bl_reply reply = {.code = bl_err_code(search->err)};
+  if (search->err != BL_OK) {
+    reply.remark = bl_slice_text(bl_err_text(search->err));
+    bl_ticket_reply(search->broker->remoting, &searching->ticket, &reply);
+    free(searching);
+    return;
+  }
   reply.table = search->first_only ? &bl_timestamp_reply_table : &bl_offset_reply_table;
   reply.header = search->first_only ? (const void *)&time : (const void *)&offset;
   bl_ticket_reply(search->broker->remoting, &searching->ticket, &reply);

@@ -74,8 +74,9 @@ enum bl_outcome bl_pull_and_answer(struct bl_call *call, bool lite) {
   struct bl_ticket ticket = bl_call_ticket(call);
   bl_err err = bl_broker_pull(broker, &pull, true, false, bl_broker_arena(broker), &pulled, &cold, &why);
   if (err == BL_ERR_COLD) {
-    bl_holds_warm(broker, &ticket, &pull, &cold);
-    return BL_PARKED;
+    if (bl_holds_warm(broker, &ticket, &pull, &cold)) return BL_PARKED;
+    return bl_call_fail(call, BL_ERR_BUSY, "%d pulls are held already, the most that may be (maxHolds)",
+                        broker->holds.count);
   }
   if (err != BL_OK) return bl_call_fail(call, err, NULL);
   if (may_hold(broker, &pull, &pulled) && bl_holds_park(broker, &ticket, &pull, pulled.queue)) {

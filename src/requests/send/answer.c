@@ -5,7 +5,13 @@
 #include "base/assert.h"
 #include "broker/broker.h"
 #include "net/net.h"
+#include "remoting/remoting.h"
 #include "wire/headers.h"
+
+/* MQVersion.V3_4_9: older clients do not mean their maxReconsumeTimes. */
+#define MAX_TIMES_VERSION 121
+/* Ordinary unique keys have 32 characters. */
+#define KEY_BYTES 64
 
 /* A send that waits for its record to be durable. */
 struct bl_send_wait {
@@ -17,7 +23,16 @@ struct bl_send_wait {
   int64_t queue_offset;
   int64_t log_offset;
   char *batch_ids; /* HELD; NULL: one message */
-  char uniq_key[BL_SEND_KEY_BYTES_MAX];
+  char key_space[KEY_BYTES];
+  char *long_key; /* HELD; NULL: uniq_key is in key_space */
+  struct bl_slice uniq_key;
+};
+
+/* A send that waits for room in the log, from the call's first turn to its last. */
+struct room_wait {
+  uint64_t conn_id;
+  int64_t deadline_ms;
+  int64_t bytes;
 };
 
 static struct bl_send_wait *take_wait(struct bl_broker *broker) {
@@ -32,6 +47,8 @@ static struct bl_send_wait *take_wait(struct bl_broker *broker) {
 static void give_wait(struct bl_send_wait *wait) {
   free(wait->batch_ids);
   wait->batch_ids = NULL;
+  free(wait->long_key);
+  wait->long_key = NULL;
   bl_list_add_last(&wait->broker->sends.spare_waits, &wait->spare);
 }
 
@@ -48,9 +65,7 @@ static void answer_stored(struct bl_send_wait *wait) {
   } else {
     header.msg_id = bl_slice_of(id, bl_msgid_text(&wait->broker->store_host, wait->log_offset, id));
   }
-  if (wait->uniq_key[0] != '\0') {
-    BL_SET(&header, send_reply, transaction_id, bl_slice_text(wait->uniq_key));
-  }
+  if (wait->uniq_key.ptr != NULL) BL_SET(&header, send_reply, transaction_id, wait->uniq_key);
   set_origin(wait->broker, &header);
   struct bl_reply reply = {.code = 0, .table = &bl_send_reply_table, .header = &header};
   bl_ticket_reply(wait->broker->remoting, &wait->ticket, &reply);
@@ -80,6 +95,19 @@ static char *join_ids(const struct bl_broker *broker, const struct bl_sent *sent
   return ids;
 }
 
+static void keep_key(struct bl_send_wait *wait, struct bl_slice key) {
+  wait->uniq_key = key;
+  if (key.len == 0) return;
+  char *space = wait->key_space;
+  if (key.len > sizeof(wait->key_space)) {
+    wait->long_key = malloc(key.len);
+    BL_ASSERT(wait->long_key != NULL);
+    space = wait->long_key;
+  }
+  memcpy(space, key.ptr, key.len);
+  wait->uniq_key = bl_slice_of(space, key.len);
+}
+
 static enum bl_outcome park(struct bl_call *call, const struct bl_sent *sent) {
   struct bl_broker *broker = call->server;
   struct bl_send_wait *wait = take_wait(broker);
@@ -87,7 +115,7 @@ static enum bl_outcome park(struct bl_call *call, const struct bl_sent *sent) {
   wait->queue_id = sent->queue_id;
   wait->queue_offset = sent->queue_offset;
   wait->log_offset = sent->log_offset;
-  memcpy(wait->uniq_key, sent->uniq_key, sizeof(wait->uniq_key));
+  keep_key(wait, sent->uniq_key);
   if (sent->log_offsets != NULL) wait->batch_ids = join_ids(broker, sent);
   if (!sent->wait) {
     answer_stored(wait);
@@ -113,41 +141,81 @@ static enum bl_outcome refuse(struct bl_call *call, bl_err err, const struct bl_
   return BL_DONE;
 }
 
-/* No room in the log now: wait some turns, not longer than the client would. call->progress holds the
- * deadline. */
-static enum bl_outcome wait_for_room(struct bl_call *call, const struct bl_why *why) {
+static bool may_wait(const struct bl_sends *sends, int64_t bytes) {
+  if (sends->waiting_for_room == 0) return true;
+  return sends->waiting_for_room < BL_SEND_ROOM_WAITS_MAX &&
+         sends->waiting_bytes + bytes <= BL_SEND_ROOM_BYTES_MAX;
+}
+
+/* No room in the log now: wait some turns, not longer than the client would. call->progress is the wait. */
+static enum bl_outcome wait_for_room(struct bl_call *call) {
   struct bl_broker *broker = call->server;
+  struct bl_sends *sends = &broker->sends;
+  struct bl_why why;
   int64_t now_ms = bl_clock_mono_ms(broker->clock);
-  int64_t *deadline_ms = call->progress;
-  if (deadline_ms == NULL && broker->sends.waiting_for_room < BL_SEND_ROOM_WAITS_MAX) {
-    deadline_ms = malloc(sizeof(*deadline_ms));
-    BL_ASSERT(deadline_ms != NULL);
-    *deadline_ms = now_ms + broker->settings->wait_in_send_queue_ms;
-    call->progress = deadline_ms;
-    broker->sends.waiting_for_room++;
+  int64_t bytes = (int64_t)call->command->body.len;
+  struct room_wait *wait = call->progress;
+  if (wait == NULL && may_wait(sends, bytes)) {
+    wait = malloc(sizeof(*wait));
+    BL_ASSERT(wait != NULL);
+    *wait = (struct room_wait){.conn_id = bl_conn_id(call->conn),
+                               .deadline_ms = now_ms + broker->settings->wait_in_send_queue_ms,
+                               .bytes = bytes};
+    call->progress = wait;
+    sends->waiting_for_room++;
+    sends->waiting_bytes += bytes;
   }
-  if (deadline_ms != NULL && now_ms < *deadline_ms) return BL_AGAIN;
-  return refuse(call, BL_ERR_BUSY, why);
+  if (wait != NULL && now_ms < wait->deadline_ms) return BL_AGAIN;
+  bl_err err = bl_why_set(&why, BL_ERR_BUSY,
+                          "broker busy: the log had no room for %lld ms, %d sends wait; try again",
+                          (long long)(wait != NULL ? broker->settings->wait_in_send_queue_ms : 0),
+                          sends->waiting_for_room);
+  return refuse(call, err, &why);
+}
+
+static void end_wait(struct bl_call *call) {
+  struct bl_broker *broker = call->server;
+  struct room_wait *wait = call->progress;
+  if (wait == NULL) return;
+  broker->sends.waiting_for_room--;
+  broker->sends.waiting_bytes -= wait->bytes;
+  free(wait);
+  call->progress = NULL;
+}
+
+/* The sender closed its connection while the call waited: call->conn is not there any more. */
+static bool is_gone(const struct bl_call *call) {
+  const struct room_wait *wait = call->progress;
+  return wait != NULL && bl_net_conn(bl_remoting_net(call->remoting), wait->conn_id) == NULL;
+}
+
+/* Who waits is tried again when the log takes that much; who comes meanwhile waits behind. */
+static bool is_behind(const struct bl_call *call) {
+  const struct bl_broker *broker = call->server;
+  if (call->progress == NULL) return broker->sends.waiting_for_room > 0;
+  return bl_store_can_append(broker->store, (int64_t)call->command->body.len) == BL_ERR_BUSY;
 }
 
 enum bl_outcome bl_send_and_answer(struct bl_call *call, struct bl_send *send) {
   struct bl_broker *broker = call->server;
+  if (is_gone(call)) {
+    end_wait(call);
+    return BL_DONE;
+  }
   const struct bl_net_addr *peer = bl_conn_peer(call->conn);
   struct bl_sent sent;
   struct bl_why why;
+  bl_err err = BL_ERR_BUSY;
+  if (call->command->version < MAX_TIMES_VERSION) send->max_reconsume_times = -1;
   send->born_host.port = peer->port;
   send->born_host.addr_bytes = peer->addr_bytes;
   memcpy(send->born_host.addr, peer->addr, sizeof(peer->addr));
   send->peer = bl_conn_peer_text(call->conn);
   send->body = call->command->body;
-  bl_err err = bl_broker_send(broker, send, &sent, &why);
+  if (!is_behind(call)) err = bl_broker_send(broker, send, &sent, &why);
   enum bl_outcome outcome = err == BL_OK         ? park(call, &sent)
-                            : err == BL_ERR_BUSY ? wait_for_room(call, &why)
+                            : err == BL_ERR_BUSY ? wait_for_room(call)
                                                  : refuse(call, err, &why);
-  if (outcome != BL_AGAIN && call->progress != NULL) {
-    free(call->progress);
-    call->progress = NULL;
-    broker->sends.waiting_for_room--;
-  }
+  if (outcome != BL_AGAIN) end_wait(call);
   return outcome;
 }

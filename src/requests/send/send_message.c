@@ -15,6 +15,9 @@ static enum bl_outcome handle(struct bl_call *call) {
                          .flag = h->flag,
                          .properties = h->properties,
                          .reconsume_times = h->reconsume_times,
+                         .max_reconsume_times = BL_HAS(h, send_message, max_reconsume_times)
+                                                    ? h->max_reconsume_times
+                                                    : -1,
                          .unit_mode = h->unit_mode,
                          .batch = h->batch};
   return bl_send_and_answer(call, &send);

@@ -16,6 +16,9 @@ static inline struct bl_send bl_send_from_v2(const struct bl_send_message_v2_hea
                           .flag = h->flag,
                           .properties = h->properties,
                           .reconsume_times = h->reconsume_times,
+                          .max_reconsume_times = BL_HAS(h, send_message_v2, max_reconsume_times)
+                                                     ? h->max_reconsume_times
+                                                     : -1,
                           .unit_mode = h->unit_mode,
                           .batch = batch};
 }
