@@ -31,6 +31,7 @@ struct bl_remoting;
 struct bl_runtime;
 
 #define BL_BROKER_FOLLOWERS 3
+#define BL_ADDRESS_BYTES_MAX 288
 
 struct bl_broker {
   struct bl_broker_settings *settings;
@@ -55,7 +56,7 @@ struct bl_broker {
   struct bl_runtime *runtime; /* rates and runtime info */
   struct bl_uniqkey uniqkeys;
   struct bl_host store_host; /* brokerIP1:port, in every record and message id */
-  char address[BL_HOST_TEXT_MAX]; /* the same as text: what is registered */
+  char address[BL_ADDRESS_BYTES_MAX]; /* what is registered: the same as text, or what is advertised */
   int64_t boot_ms;
   uint64_t random_state; /* of queue choices; seeded by the owner */
   struct bl_timer offsets_timer;

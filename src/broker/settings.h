@@ -39,7 +39,6 @@ struct bl_broker_settings {
   int64_t register_period_ms;
   int64_t register_timeout_ms;
   bool force_register;
-  bool compressed_register;
   int64_t channel_expired_ms;
   int32_t max_message_bytes;
   int32_t max_transfer_bytes; /* of one pull */
@@ -54,7 +53,7 @@ struct bl_broker_settings {
   int64_t flush_interval_ms;
   int64_t snapshot_interval_ms;
   bool append_crc;
-  int32_t broker_role; /* ASYNC_MASTER | SYNC_MASTER | SLAVE */
+  int32_t broker_role; /* ASYNC_MASTER */
   int64_t spin_us;     /* adaptive spinning of the loop */
   int32_t log_level;   /* enum bl_log_level */
 };

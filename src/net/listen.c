@@ -187,13 +187,23 @@ static void start_connect(struct bl_conn *conn, const struct sockaddr *addr, soc
   bl_conn__watch(conn);
 }
 
+/* The first IPv4 address, else the first: a name with both is reached where servers listen by default, and Java's
+ * clients choose so too. */
+static const struct addrinfo *choose(const struct addrinfo *found) {
+  for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
+    if (at->ai_family == AF_INET) return at;
+  }
+  return found;
+}
+
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
   struct bl_conn *conn = request->data;
   if (conn != NULL) {
     conn->resolving = NULL;
     bl_net__begin_turn(conn->net);
     if (status == 0 && found != NULL) {
-      start_connect(conn, found->ai_addr, found->ai_addrlen);
+      const struct addrinfo *chosen = choose(found);
+      start_connect(conn, chosen->ai_addr, chosen->ai_addrlen);
     } else {
       bl_conn_close(conn);
     }

@@ -97,3 +97,10 @@ const char *bl_advertise_for(const struct bl_advertise *advertise, const struct 
   }
   return best != NULL ? best->address : NULL;
 }
+
+const char *bl_advertise_default(const struct bl_advertise *advertise) {
+  for (int i = 0; i < advertise->count; i++) {
+    if (advertise->entries[i].prefix_bits < 0) return advertise->entries[i].address;
+  }
+  return NULL;
+}

@@ -23,6 +23,8 @@ struct bl_advertise {
 /* BL_ERR_USAGE with a sentence. */
 BL_MUST_CHECK bl_err bl_advertise_parse(const char *text, struct bl_advertise *out_advertise,
                                         struct bl_why *why);
+/* The entry for everyone: what name servers of other processes are told. BORROWS; NULL: there is none. */
+const char *bl_advertise_default(const struct bl_advertise *advertise);
 /* BORROWS; NULL: none fits. */
 const char *bl_advertise_for(const struct bl_advertise *advertise, const struct bl_net_addr *peer);
 

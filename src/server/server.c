@@ -116,6 +116,10 @@ static bl_err choose_store_host(struct bl_server *server, struct bl_why *why) {
     bl_process_host_ipv4(host.addr);
   }
   bl_broker_set_address(server->broker, &host);
+  const char *advertised = bl_advertise_default(&server->advertise);
+  if (advertised != NULL) {
+    snprintf(server->broker->address, sizeof(server->broker->address), "%s", advertised);
+  }
   char addr[BL_HOST_TEXT_MAX];
   size_t len = bl_host_addr_text(&host, addr);
   return note_address(settings, bl_slice_of(addr, len), host.port, why);

@@ -10,8 +10,9 @@ struct bl_snapshot_file *bl_snapshot_add(struct bl_snapshot *snapshot, const cha
                                          bool keep_previous) {
   BL_ASSERT(snapshot->file_count < BL_SNAPSHOT_FILES_MAX);
   struct bl_snapshot_file *file = &snapshot->files[snapshot->file_count++];
-  BL_ASSERT(strlen(path) < sizeof(file->path));
-  strcpy(file->path, path);
+  size_t path_bytes = strlen(path) + 1;
+  BL_ASSERT(path_bytes <= sizeof(file->path));
+  memcpy(file->path, path, path_bytes);
   bl_buf_init(&file->bytes, 0);
   file->keep_previous = keep_previous;
   return file;
@@ -27,7 +28,7 @@ static bl_err write_file(struct bl_store *store, const struct bl_snapshot_file *
                          struct bl_why *why) {
   if (file->bytes.failed) return bl_why_set(why, BL_ERR_FULL, "%s would be too long", file->path);
   char folder[sizeof(file->path)];
-  strcpy(folder, file->path);
+  memcpy(folder, file->path, sizeof(folder));
   char *slash = strrchr(folder, '/');
   BL_ASSERT(slash != NULL);
   *slash = 0;
@@ -149,8 +150,8 @@ void bl_store_snapshot_soon(struct bl_store *store, const struct bl_follower *fo
   bl_timer_set(store->log.timers, &snapshots->soon_timer, at_ms);
 }
 
-/* RETURNS true when a snapshot of one follower began. One whose news are not visible yet is due until they are:
- * the turn that follows their flush looks again. */
+/* RETURNS true when a snapshot of one follower began. One whose news are not visible yet is due
+ * until they are: the turn that follows their flush looks again. */
 static bool begin_soon(struct bl_store *store) {
   struct bl_snapshots *snapshots = &store->snapshots;
   int64_t now_ms = bl_clock_mono_ms(store->log.clock);

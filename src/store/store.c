@@ -148,16 +148,19 @@ static void done_drop(struct bl_job *job) {
   struct bl_store *store = BL_CONTAINER(job, struct bl_store, drop_job);
   if (store->drop_aside.moved == 0 && store->drop_why.text[0] == 0) return; /* gone already */
   if (store->drop_aside.moved == 0) {
-    bl_log_note(&store->log, "store.takeover %s; move consumequeue and index away before a Java broker starts",
+    bl_log_note(&store->log,
+                "store.takeover %s; move consumequeue and index away before a Java broker starts",
                 store->drop_why.text);
     return;
   }
   bl_log_note(&store->log,
-              "store.takeover Java's consume queues are too far behind for it to go on from them; they are in %s",
+              "store.takeover Java's consume queues are too far behind for it to go on from them; "
+              "they are in %s",
               store->drop_aside.folder);
 }
 
-/* The file that says where they end stays as it is: the next start finds the log too far, and them gone. */
+/* The file that says where they end stays as it is: the next start finds the log too far, and them
+ * gone. */
 static void drop_java_queues(struct bl_store *store) {
   if (store->log.flushed < store->takeover.java_until) return;
   store->takeover.java_until = INT64_MAX;

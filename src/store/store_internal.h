@@ -30,7 +30,7 @@ struct bl_snapshots {
   int64_t round_from; /* dispatch offset when the last round began */
   bool alone;         /* the snapshot under way is that of one follower, out of the rounds */
   bool soon_due;      /* some soon_ms may have passed */
-  int64_t *soon_ms;   /* per follower: when a snapshot of it alone is due; INT64_MAX: not asked for */
+  int64_t *soon_ms; /* per follower: when a snapshot of it alone is due; INT64_MAX: not asked for */
   struct bl_timer soon_timer;
   struct bl_snapshot snapshot;
   struct bl_timer timer;

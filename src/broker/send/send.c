@@ -228,7 +228,7 @@ static bl_err dead_letter_if(struct bl_broker *broker, const struct bl_send *sen
   *out_is_dead = false;
   if (!bl_topic_is_retry(send->topic)) return BL_OK;
   struct bl_slice name = bl_slice_from(send->topic, BL_RETRY_PREFIX.len);
-  const struct bl_group *group = bl_groups_find(&broker->groups, name);
+  const struct bl_group *group = bl_broker_group(broker, name);
   if (group == NULL) {
     return bl_why_set(why, BL_ERR_NO_GROUP, "subscription group not exist, %.*s " FAQ, BL_FMT(name));
   }

@@ -83,7 +83,8 @@ def _field(key):
     """A field's name; runtime information (28) has names with a path or a level in them."""
     if key.startswith("commitLogDiskRatio_"):
         return "commitLogDiskRatio_PATH"
-    if key in ("brokerVersion", "remainHowManyDataToCommit"):  # of other versions; harmless
+    if key in ("brokerVersion", "remainHowManyDataToCommit") or key.startswith("core"):
+        # of other versions, or of bolide alone; harmless
         return key + "?"
     return "scheduleMessageOffset_N?" if key.startswith("scheduleMessageOffset_") else str(key)
 
