@@ -1,6 +1,7 @@
-/* Runs a fuzz target on the files of the folders named on the command line, in order of name, and prints TAP. The
- * name of a file is written before it runs, so that the last one named is the one that crashed.
- * A folder that cannot be read or holds no file fails: a corpus that vanished must not pass. */
+/* Runs a fuzz target on the files of the folders named on the command line, in order of name, and
+ * prints TAP. The name of a file is written before it runs, so that the last one named is the one
+ * that crashed. A folder that cannot be read or holds no file fails: a corpus that vanished must
+ * not pass. */
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { REPLAY_PATH_BYTES_MAX = 4096, REPLAY_FILE_BYTES_MAX = 64 * 1024 * 1024 };
 
-/* RETURNS OWNED: exactly as many bytes as the file has, so that a read past its end is seen. NULL: not read. */
+/* RETURNS OWNED: exactly as many bytes as the file has, so that a read past its end is seen. NULL:
+ * not read. */
 static uint8_t *read_file(const char *path, size_t *out_size) {
   FILE *file = fopen(path, "rb");
   if (!file) return NULL;

@@ -156,7 +156,7 @@ static bl_err visit_line(struct bl_slice raw, int line, struct bl_buf *scratch,
 }
 
 bl_err bl_javaprops_parse(struct bl_slice text, bl_javaprops_visit visit, void *context,
-                           struct bl_why *why) {
+                          struct bl_why *why) {
   struct bl_buf raw, scratch;
   bl_buf_init(&raw, BL_PROPERTIES_LINE_BYTES_MAX);
   bl_buf_init(&scratch, BL_PROPERTIES_LINE_BYTES_MAX);

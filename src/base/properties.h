@@ -14,11 +14,11 @@
 /* BORROWS key and value (unescaped) for the call. `line` counts from 1 (the first of those that go
  * on). Anything but BL_OK ends the reading and is returned. */
 typedef bl_err (*bl_javaprops_visit)(void *context, int line, struct bl_slice key,
-                                      struct bl_slice value, struct bl_why *why);
+                                     struct bl_slice value, struct bl_why *why);
 
 /* BL_ERR_FORMAT: a bad \u, an empty key or too long a line; `why` (may be NULL) names the line. */
 BL_MUST_CHECK bl_err bl_javaprops_parse(struct bl_slice text, bl_javaprops_visit visit,
-                                         void *context, struct bl_why *why);
+                                        void *context, struct bl_why *why);
 
 /* Writes `key=value` and the end of line, escaped so that bl_javaprops_parse and Java read it
  * back. `key` must not be empty. */

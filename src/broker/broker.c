@@ -51,7 +51,8 @@ static void on_offsets_timer(struct bl_timer *timer, int64_t now_ms) {
   bl_broker_log_offsets(broker);
 }
 
-static bl_err open_store(struct bl_broker *broker, struct bl_worker *flush_worker, struct bl_why *why) {
+static bl_err open_store(struct bl_broker *broker, struct bl_worker *flush_worker,
+                         struct bl_why *why) {
   const struct bl_broker_settings *settings = broker->settings;
   struct bl_store_settings store = {.dir = settings->store_dir,
                                     .segment_bytes = settings->segment_bytes,
@@ -65,8 +66,8 @@ static bl_err open_store(struct bl_broker *broker, struct bl_worker *flush_worke
   broker->followers[0] = bl_queues_follower(broker->queues);
   broker->followers[1] = bl_keys_follower(broker->keys);
   broker->followers[2] = bl_meta_follower(broker->meta);
-  return bl_store_open(&store, broker->disk, broker->clock, broker->timers, flush_worker, broker->pool,
-                       broker->followers, BL_BROKER_FOLLOWERS, &broker->store, why);
+  return bl_store_open(&store, broker->disk, broker->clock, broker->timers, flush_worker,
+                       broker->pool, broker->followers, BL_BROKER_FOLLOWERS, &broker->store, why);
 }
 
 /* What the JSON files lack is in the log's records, where no broker of another kind looks. */
@@ -114,6 +115,8 @@ bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **ou
   broker->remoting = world->remoting;
   broker->random_state = world->seed;
   broker->boot_ms = bl_clock_wall_ms(world->clock);
+  /* Until bl_broker_set_address: a record has an address. */
+  broker->store_host = (struct bl_host){.addr = {127, 0, 0, 1}, .addr_bytes = 4};
   const char *dir = world->settings->store_dir;
   broker->queues = bl_queues_new(dir, world->disk, world->pool);
   broker->keys = bl_keys_new(dir, world->disk, world->pool);
@@ -178,7 +181,8 @@ bool bl_broker_turn(struct bl_broker *broker) {
   bl_runtime_turn(broker->runtime);
   bool more = bl_store_end_turn(broker->store);
   more = bl_holds_turn(broker) || more;
-  /* What this turn answered is written after we return; what the last one did is on its way already. */
+  /* What this turn answered is written after we return; what the last one did is on its way
+   * already. */
   broker->arena_now ^= 1;
   bl_arena_reset(bl_broker_arena(broker));
   return more;
@@ -212,7 +216,8 @@ bl_err bl_broker_open_queue(struct bl_broker *broker, struct bl_topic *topic, in
   return BL_OK;
 }
 
-struct bl_queue *bl_broker_queue(struct bl_broker *broker, struct bl_topic *topic, int32_t queue_id) {
+struct bl_queue *bl_broker_queue(struct bl_broker *broker, struct bl_topic *topic,
+                                 int32_t queue_id) {
   if (queue_id >= 0 && queue_id < topic->queue_slots && topic->queues[queue_id] != NULL) {
     return topic->queues[queue_id];
   }

@@ -1,5 +1,5 @@
-/* What a broker is: topics, groups, offsets, members, the store, and what may be done with them; no wire format
- * in it. Everything belongs to the core thread. */
+/* What a broker is: topics, groups, offsets, members, the store, and what may be done with them; no
+ * wire format in it. Everything belongs to the core thread. */
 #ifndef BOLIDE_BROKER_BROKER_H
 #define BOLIDE_BROKER_BROKER_H
 
@@ -44,7 +44,8 @@ struct bl_broker {
   struct bl_queues *queues;
   struct bl_keys *keys;
   struct bl_meta *meta;
-  struct bl_follower *followers[BL_BROKER_FOLLOWERS]; /* of the log, in the order in which they see records */
+  struct bl_follower
+      *followers[BL_BROKER_FOLLOWERS]; /* of the log, in the order in which they see records */
   struct bl_topics topics;
   struct bl_groups groups;
   struct bl_offsets offsets;
@@ -55,8 +56,9 @@ struct bl_broker {
   struct bl_broker_stats stats;
   struct bl_runtime *runtime; /* rates and runtime info */
   struct bl_uniqkey uniqkeys;
-  struct bl_host store_host; /* brokerIP1:port, in every record and message id */
-  char address[BL_ADDRESS_BYTES_MAX]; /* what is registered: the same as text, or what is advertised */
+  struct bl_host store_host;          /* brokerIP1:port, in every record and message id */
+  char address[BL_ADDRESS_BYTES_MAX]; /* what is registered: the same as text, or what is advertised
+                                       */
   int64_t boot_ms;
   uint64_t random_state; /* of queue choices; seeded by the owner */
   struct bl_timer offsets_timer;
@@ -81,10 +83,10 @@ struct bl_broker_world {
   uint64_t seed;
 };
 
-/* Opens the store and loads everything. RETURNS OWNED. Errors with a sentence: as bl_store_open. The store host's
- * port is set later, by bl_broker_set_address, when the listener has one. */
-BL_MUST_CHECK bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **out_broker,
-                                    struct bl_why *why);
+/* Opens the store and loads everything. RETURNS OWNED. Errors with a sentence: as bl_store_open.
+ * The store host's port is set later, by bl_broker_set_address, when the listener has one. */
+BL_MUST_CHECK bl_err bl_broker_open(const struct bl_broker_world *world,
+                                    struct bl_broker **out_broker, struct bl_why *why);
 /* Writes what is pending and closes the store. Blocks. Accepts NULL. */
 void bl_broker_close(struct bl_broker *broker);
 void bl_broker_set_address(struct bl_broker *broker, const struct bl_host *host);
@@ -99,7 +101,8 @@ bool bl_broker_turn(struct bl_broker *broker);
 void bl_broker_conn_closed(void *broker, struct bl_conn *conn);
 
 /* The topic's queue: NULL when it has no messages yet. *queue_id is checked by the caller. */
-struct bl_queue *bl_broker_queue(struct bl_broker *broker, struct bl_topic *topic, int32_t queue_id);
+struct bl_queue *bl_broker_queue(struct bl_broker *broker, struct bl_topic *topic,
+                                 int32_t queue_id);
 /* The same, made when missing. */
 BL_MUST_CHECK bl_err bl_broker_open_queue(struct bl_broker *broker, struct bl_topic *topic,
                                           int32_t queue_id, struct bl_queue **out_queue);
@@ -107,25 +110,29 @@ uint32_t bl_broker_random(struct bl_broker *broker, uint32_t below);
 
 /* Changes of metadata: applied at once and put into the log; *out_end is the log offset to wait for
  * (bl_store_wait) before the change is said to be done; 0 when nothing changed. */
-BL_MUST_CHECK bl_err bl_broker_put_topic(struct bl_broker *broker, const struct bl_topic_change *change,
+BL_MUST_CHECK bl_err bl_broker_put_topic(struct bl_broker *broker,
+                                         const struct bl_topic_change *change,
                                          struct bl_topic **out_topic, int64_t *out_end);
 /* The topic, its offsets; its queues stay retired. BL_ERR_NO_TOPIC. */
-BL_MUST_CHECK bl_err bl_broker_delete_topic(struct bl_broker *broker, struct bl_slice name, int64_t *out_end);
+BL_MUST_CHECK bl_err bl_broker_delete_topic(struct bl_broker *broker, struct bl_slice name,
+                                            int64_t *out_end);
 BL_MUST_CHECK bl_err bl_broker_put_group(struct bl_broker *broker, const struct bl_group *like,
                                          struct bl_group **out_group, int64_t *out_end);
 BL_MUST_CHECK bl_err bl_broker_delete_group(struct bl_broker *broker, struct bl_slice name,
                                             bool clean_offsets, int64_t *out_end);
-/* The group, made with defaults when autoCreateSubscriptionGroup (or a system group) allows; NULL otherwise. */
+/* The group, made with defaults when autoCreateSubscriptionGroup (or a system group) allows; NULL
+ * otherwise. */
 struct bl_group *bl_broker_group(struct bl_broker *broker, struct bl_slice name);
-/* A topic that a send names: found, or made from `default_topic` as TopicConfigManager does. BL_ERR_NO_TOPIC: it may not be
- * made; else as bl_store_append. */
+/* A topic that a send names: found, or made from `default_topic` as TopicConfigManager does.
+ * BL_ERR_NO_TOPIC: it may not be made; else as bl_store_append. */
 BL_MUST_CHECK bl_err bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name,
                                               struct bl_slice default_topic, int32_t default_queues,
                                               int32_t sys_flag, struct bl_topic **out_topic);
 /* %RETRY%group with that many queues, made when missing; NULL when it cannot be made now. */
-struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice group, int32_t queues,
-                                       bool order, bool unit_mode);
-/* %DLQ%group with one queue, made when missing. BL_ERR_PARAMETER: too long; else as bl_store_append. */
+struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice group,
+                                       int32_t queues, bool order, bool unit_mode);
+/* %DLQ%group with one queue, made when missing. BL_ERR_PARAMETER: too long; else as
+ * bl_store_append. */
 BL_MUST_CHECK bl_err bl_broker_dead_letter_topic(struct bl_broker *broker, struct bl_slice group,
                                                  struct bl_topic **out_topic);
 /* Puts changed offsets into the log now. */

@@ -3,14 +3,15 @@
 #include "base/log.h"
 #include "broker/broker.h"
 
-/* More than a record of metadata takes (a group has three texts of 64 KiB), and less than the smallest log takes in one
- * record: room is asked for before anything changes. */
+/* More than a record of metadata takes (a group has three texts of 64 KiB), and less than the
+ * smallest log takes in one record: room is asked for before anything changes. */
 #define PUT_ROOM_BYTES (224 << 10)
 /* Two records with a name each. */
 #define DELETE_ROOM_BYTES (8 << 10)
 #define OFFSETS_BYTES_MAX 65536
-/* The files in config/ follow soon, for a broker of another kind that may be started next: offsets, which are logged
- * within a second, within five (RocketMQ: flushConsumerOffsetInterval), the rest at once. */
+/* The files in config/ follow soon, for a broker of another kind that may be started next: offsets,
+ * which are logged within a second, within five (RocketMQ: flushConsumerOffsetInterval), the rest
+ * at once. */
 #define JSON_SOON_MS 200
 #define JSON_OFFSETS_MS 4000
 
@@ -57,7 +58,8 @@ bl_err bl_broker_put_topic(struct bl_broker *broker, const struct bl_topic_chang
   return BL_OK;
 }
 
-/* What changed and was not logged yet goes with its rows: it cannot come back behind the deletion. */
+/* What changed and was not logged yet goes with its rows: it cannot come back behind the deletion.
+ */
 static void forget_offsets(struct bl_broker *broker, struct bl_slice pattern) {
   if (bl_offsets_forget(&broker->offsets, pattern) == 0) return;
   log_change(broker, BL_SLICE("offset"), pattern, true, BL_SLICE(""));
@@ -124,8 +126,9 @@ struct bl_group *bl_broker_group(struct bl_broker *broker, struct bl_slice name)
 }
 
 /* TopicConfigManager#createTopicInSendMessageMethod. */
-bl_err bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name, struct bl_slice default_topic,
-                                int32_t default_queues, int32_t sys_flag, struct bl_topic **out_topic) {
+bl_err bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name,
+                                struct bl_slice default_topic, int32_t default_queues,
+                                int32_t sys_flag, struct bl_topic **out_topic) {
   *out_topic = bl_topics_find(&broker->topics, name);
   if (*out_topic != NULL) return BL_OK;
   const struct bl_topic *like = bl_topics_find(&broker->topics, default_topic);
@@ -154,9 +157,11 @@ bl_err bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name, 
   return BL_OK;
 }
 
-/* The topic `prefix``group`, made when missing: TopicConfigManager#createTopicInSendMessageBackMethod. */
-static bl_err open_group_topic(struct bl_broker *broker, struct bl_slice prefix, struct bl_slice group,
-                               struct bl_topic_change *change, struct bl_topic **out_topic) {
+/* The topic `prefix``group`, made when missing:
+ * TopicConfigManager#createTopicInSendMessageBackMethod. */
+static bl_err open_group_topic(struct bl_broker *broker, struct bl_slice prefix,
+                               struct bl_slice group, struct bl_topic_change *change,
+                               struct bl_topic **out_topic) {
   char name[BL_TOPIC_SPECIAL_BYTES_MAX + 1];
   int64_t end;
   if (prefix.len + group.len > BL_TOPIC_SPECIAL_BYTES_MAX) return BL_ERR_PARAMETER;
@@ -170,10 +175,11 @@ static bl_err open_group_topic(struct bl_broker *broker, struct bl_slice prefix,
   return bl_broker_put_topic(broker, change, out_topic, &end);
 }
 
-struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice group, int32_t queues,
-                                       bool order, bool unit_mode) {
+struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice group,
+                                       int32_t queues, bool order, bool unit_mode) {
   /* TopicSysFlag: 2 subscribed by units. */
-  struct bl_topic_change change = {.write_queues = queues, .order = order, .sys_flag = unit_mode ? 2 : 0};
+  struct bl_topic_change change = {
+      .write_queues = queues, .order = order, .sys_flag = unit_mode ? 2 : 0};
   struct bl_topic *topic;
   return open_group_topic(broker, BL_RETRY_PREFIX, group, &change, &topic) == BL_OK ? topic : NULL;
 }

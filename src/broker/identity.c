@@ -17,19 +17,21 @@ static bl_err take_stored(struct bl_broker *broker, struct bl_slice bytes, const
                           struct bl_why *why) {
   struct bl_slice head = BL_SLICE(HEAD);
   if (!bl_slice_starts(bytes, head)) {
-    return bl_why_set(why, BL_ERR_VERSION,
-                      "%s is not an identity file of version 1; it was written by another version or "
-                      "damaged: restore it, or remove it and give brokerName",
-                      path);
+    return bl_why_set(
+        why, BL_ERR_VERSION,
+        "%s is not an identity file of version 1; it was written by another version or "
+        "damaged: restore it, or remove it and give brokerName",
+        path);
   }
   struct bl_slice rest = bl_slice_from(bytes, head.len);
   struct bl_slice name = bl_slice_cut(&rest, '\n');
   struct bl_slice wanted = bl_slice_text(broker->settings->broker_name);
   if (wanted.len > 0 && !bl_slice_eq(wanted, name)) {
-    return bl_why_set(why, BL_ERR_USAGE,
-                      "brokerName is %s but the store in %s belongs to broker %.*s; leave brokerName out, "
-                      "or choose another store",
-                      broker->settings->broker_name, broker->settings->store_dir, BL_FMT(name));
+    return bl_why_set(
+        why, BL_ERR_USAGE,
+        "brokerName is %s but the store in %s belongs to broker %.*s; leave brokerName out, "
+        "or choose another store",
+        broker->settings->broker_name, broker->settings->store_dir, BL_FMT(name));
   }
   return set_name(broker, name, why);
 }
@@ -46,7 +48,8 @@ bl_err bl_identity_load(struct bl_broker *broker, struct bl_why *why) {
     err = take_stored(broker, bytes, path, why);
   } else if (err == BL_ERR_NOT_FOUND) {
     err = BL_OK;
-    if (broker->settings->broker_name[0] == '\0') err = set_name(broker, BL_SLICE(DEFAULT_NAME), why);
+    if (broker->settings->broker_name[0] == '\0')
+      err = set_name(broker, BL_SLICE(DEFAULT_NAME), why);
     int len = snprintf(text, sizeof(text), HEAD "%s\n", broker->settings->broker_name);
     if (err == BL_OK) {
       err = bl_disk_replace_file(broker->disk, path, bl_slice_of(text, (size_t)len), false, why);

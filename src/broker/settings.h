@@ -1,5 +1,6 @@
-/* The settings of a broker, by RocketMQ's names (BrokerConfig, MessageStoreConfig) and ours. The one option table is in
- * settings.c; it also prints the reference page and the answer to GET_BROKER_CONFIG. */
+/* The settings of a broker, by RocketMQ's names (BrokerConfig, MessageStoreConfig) and ours. The
+ * one option table is in settings.c; it also prints the reference page and the answer to
+ * GET_BROKER_CONFIG. */
 #ifndef BOLIDE_BROKER_SETTINGS_H
 #define BOLIDE_BROKER_SETTINGS_H
 
@@ -11,16 +12,16 @@
 struct bl_broker_settings {
   /* who it is */
   char *cluster_name;
-  char *broker_name;   /* empty: fixed at the first start and kept in the store */
+  char *broker_name; /* empty: fixed at the first start and kept in the store */
   int64_t broker_id;
-  char *broker_ip1;    /* empty: by the listening address */
+  char *broker_ip1; /* empty: by the listening address */
   char *broker_ip2;
   char *region_id;
-  char *namesrv_addr;  /* name servers to register with, separated by ; */
+  char *namesrv_addr; /* name servers to register with, separated by ; */
   int32_t listen_port;
   char *bind_address;
-  char *advertise;     /* [CIDR=]HOST:PORT, separated by , */
-  bool insecure;       /* listens beyond loopback without authentication */
+  char *advertise; /* [CIDR=]HOST:PORT, separated by , */
+  bool insecure;   /* listens beyond loopback without authentication */
   /* what it does */
   int32_t broker_permission;
   int32_t default_topic_queues;
@@ -44,10 +45,10 @@ struct bl_broker_settings {
   int32_t max_transfer_bytes; /* of one pull */
   int32_t max_transfer_count;
   int32_t max_query_count;
-  int32_t holds_max;   /* parked pulls in all */
+  int32_t holds_max; /* parked pulls in all */
   /* the store */
   char *store_dir;
-  int32_t flush_mode;  /* enum bl_flush_mode: SYNC_FLUSH | ASYNC_FLUSH */
+  int32_t flush_mode; /* enum bl_flush_mode: SYNC_FLUSH | ASYNC_FLUSH */
   int64_t segment_bytes;
   int64_t ring_bytes;
   int64_t flush_interval_ms;

@@ -10,9 +10,9 @@ struct bl_broker_stats {
   int64_t put_count;
   int64_t put_bytes;
   int64_t put_failed;
-  int64_t get_count;      /* messages given */
+  int64_t get_count; /* messages given */
   int64_t get_bytes;
-  int64_t get_found;      /* pulls that found some */
+  int64_t get_found; /* pulls that found some */
   int64_t get_missed;
   int64_t put_today_start; /* put_count when the day began */
   int64_t put_yesterday_start;

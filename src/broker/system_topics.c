@@ -9,18 +9,16 @@
 #define RWX (RW | BL_PERM_INHERIT)
 
 static void make(struct bl_broker *broker, const char *name, int32_t queues, int32_t perm) {
-  struct bl_topic_change change = {.name = bl_slice_text(name),
-                                   .read_queues = queues,
-                                   .write_queues = queues,
-                                   .perm = perm};
+  struct bl_topic_change change = {
+      .name = bl_slice_text(name), .read_queues = queues, .write_queues = queues, .perm = perm};
   struct bl_topic *topic = bl_topics_find(&broker->topics, change.name);
   bool changed;
   if (topic != NULL) return;
   BL_ASSERT(bl_topics_put(&broker->topics, &change, &topic, &changed) == BL_OK);
 }
 
-static void make_named(struct bl_broker *broker, const char *format, const char *name, int32_t queues,
-                       int32_t perm) {
+static void make_named(struct bl_broker *broker, const char *format, const char *name,
+                       int32_t queues, int32_t perm) {
   char text[BL_TOPIC_SPECIAL_BYTES_MAX + 1];
   snprintf(text, sizeof(text), format, name);
   make(broker, text, queues, perm);

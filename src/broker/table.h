@@ -1,4 +1,5 @@
-/* A table of named things with a version, whose snapshot is one of RocketMQ's config files. Thread: core. */
+/* A table of named things with a version, whose snapshot is one of RocketMQ's config files. Thread:
+ * core. */
 #ifndef BOLIDE_BROKER_TABLE_H
 #define BOLIDE_BROKER_TABLE_H
 
@@ -11,8 +12,8 @@
 struct bl_table {
   struct bl_map map;
   struct bl_version version;
-  const char *member;        /* of the file's object that holds the entries: "topicConfigTable" */
-  const char *empty_member;  /* one that RocketMQ's file also has, written empty; may be NULL */
+  const char *member;       /* of the file's object that holds the entries: "topicConfigTable" */
+  const char *empty_member; /* one that RocketMQ's file also has, written empty; may be NULL */
   void (*free_value)(void *value);
   void (*write_value)(struct bl_json_writer *w, const void *value);
   bool (*is_kept)(const void *value); /* NULL: every entry goes into the file */

@@ -28,7 +28,8 @@ struct serving {
 static void on_unknown(void *context, int line, struct bl_slice name, const struct bl_why *why) {
   const struct serving *serving = context;
   (void)name;
-  fprintf(stderr, "bolide: %s line %d: %s; going on without it\n", serving->config, line, why->text);
+  fprintf(stderr, "bolide: %s line %d: %s; going on without it\n", serving->config, line,
+          why->text);
 }
 
 static const struct bl_options *options_of(const struct serving *serving, void **out_settings) {
@@ -45,18 +46,20 @@ static bl_err read_config(struct serving *serving, struct bl_why *why) {
   bl_arena_init(&arena);
   bl_err err = bl_disk_read_file(bl_disk_real(), serving->config, CONFIG_BYTES_MAX, &arena, &text);
   if (err != BL_OK) {
-    bl_why_set(why, BL_ERR_USAGE, "cannot read the configuration %s: %s", serving->config, bl_err_text(err));
+    bl_why_set(why, BL_ERR_USAGE, "cannot read the configuration %s: %s", serving->config,
+               bl_err_text(err));
   } else {
     struct bl_why reason;
-    err = bl_options_set_properties(options, settings, text, BL_OPTION_AT_START, on_unknown, serving,
-                                    &reason);
+    err = bl_options_set_properties(options, settings, text, BL_OPTION_AT_START, on_unknown,
+                                    serving, &reason);
     if (err != BL_OK) bl_why_set(why, BL_ERR_USAGE, "%s: %s", serving->config, reason.text);
   }
   bl_arena_fini(&arena);
   return err == BL_OK ? BL_OK : BL_ERR_USAGE;
 }
 
-static bl_err set_text(struct serving *serving, const char *name, const char *value, struct bl_why *why) {
+static bl_err set_text(struct serving *serving, const char *name, const char *value,
+                       struct bl_why *why) {
   void *settings;
   const struct bl_options *options = options_of(serving, &settings);
   if (value == NULL) return BL_OK;
@@ -75,8 +78,8 @@ static bl_err apply_sets(struct serving *serving, struct bl_why *why) {
     if (value.ptr == NULL) {
       return bl_why_set(why, BL_ERR_USAGE, "--set takes KEY=VALUE, not %s", serving->sets.items[i]);
     }
-    if (bl_options_set(options, settings, bl_slice_trim(name), bl_slice_trim(value), BL_OPTION_AT_START,
-                       why) != BL_OK) {
+    if (bl_options_set(options, settings, bl_slice_trim(name), bl_slice_trim(value),
+                       BL_OPTION_AT_START, why) != BL_OK) {
       return BL_ERR_USAGE;
     }
   }
@@ -89,8 +92,10 @@ static bl_err place_values(struct serving *serving, struct bl_why *why) {
   if (serving->namesrv.kv_config_path[0] != '\0') return BL_OK;
   const char *dir = serving->store != NULL ? serving->store : "namesrv";
   if (serving->server.broker) dir = serving->broker.store_dir;
-  int len = snprintf(path, sizeof(path), serving->server.broker ? "%s/config/kvConfig.json" : "%s/kvConfig.json", dir);
-  if (len >= (int)sizeof(path)) return bl_why_set(why, BL_ERR_USAGE, "the path of the store is too long");
+  int len = snprintf(path, sizeof(path),
+                     serving->server.broker ? "%s/config/kvConfig.json" : "%s/kvConfig.json", dir);
+  if (len >= (int)sizeof(path))
+    return bl_why_set(why, BL_ERR_USAGE, "the path of the store is too long");
   return bl_options_set(&bl_namesrv_options, &serving->namesrv, BL_SLICE("kvConfigPath"),
                         bl_slice_of(path, (size_t)len), BL_OPTION_AT_START, why);
 }
@@ -100,7 +105,8 @@ static bl_err settle(struct serving *serving, struct bl_why *why) {
   struct bl_server_settings *server = &serving->server;
   bl_err err = read_config(serving, why);
   if (err == BL_OK) err = apply_sets(serving, why);
-  if (err == BL_OK && server->broker) err = set_text(serving, "storePathRootDir", serving->store, why);
+  if (err == BL_OK && server->broker)
+    err = set_text(serving, "storePathRootDir", serving->store, why);
   if (err == BL_OK && server->broker) err = set_text(serving, "bindAddress", serving->listen, why);
   if (err == BL_OK && server->broker) err = set_text(serving, "advertise", server->advertise, why);
   if (err == BL_OK && server->namesrv) err = place_values(serving, why);

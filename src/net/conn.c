@@ -28,7 +28,8 @@ static uint32_t take_slot(struct bl_net *net) {
   return net->free_slots[--net->free_count];
 }
 
-struct bl_conn *bl_conn__new(struct bl_net *net, int fd, const struct bl_conn_ops *ops, void *context) {
+struct bl_conn *bl_conn__new(struct bl_net *net, int fd, const struct bl_conn_ops *ops,
+                             void *context) {
   struct bl_conn *conn = calloc(1, sizeof(*conn));
   BL_ASSERT(conn != NULL);
   uint32_t slot = take_slot(net);
@@ -125,8 +126,10 @@ static bool keep_input(struct bl_conn *conn, struct bl_slice rest, size_t need) 
 static bool feed(struct bl_conn *conn, struct bl_slice input) {
   size_t need = 0;
   size_t used = 0;
-  if (input.len >= conn->in_need) used = conn->ops->on_input(conn, input, &need);
-  else need = conn->in_need;
+  if (input.len >= conn->in_need)
+    used = conn->ops->on_input(conn, input, &need);
+  else
+    need = conn->in_need;
   BL_ASSERT(used <= input.len);
   if (conn->closing) return false;
   conn->stalled = used < input.len && bl_conn_output_full(conn);
@@ -137,8 +140,8 @@ static bool feed(struct bl_conn *conn, struct bl_slice input) {
   return true;
 }
 
-/* Where the next bytes go: the shared scratch when nothing is kept, else behind what is kept, growing with what
- * arrives and not with what a length word promises. */
+/* Where the next bytes go: the shared scratch when nothing is kept, else behind what is kept,
+ * growing with what arrives and not with what a length word promises. */
 static char *input_space(struct bl_conn *conn, size_t *out_bytes) {
   struct bl_net *net = conn->net;
   if (conn->in.len == 0) {

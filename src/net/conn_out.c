@@ -24,8 +24,9 @@ struct bl_buf *bl_conn_out(struct bl_conn *conn) {
 static void add_run(struct bl_conn *conn, struct bl_out_run run) {
   if (conn->run_count == conn->run_cap) {
     conn->run_cap = conn->run_cap == 0 ? 8 : conn->run_cap * 2;
-    conn->runs = realloc(conn->runs, conn->run_cap * sizeof(*conn->runs));
-    BL_ASSERT(conn->runs != NULL);
+    struct bl_out_run *runs = realloc(conn->runs, conn->run_cap * sizeof(*runs));
+    BL_ASSERT(runs != NULL);
+    conn->runs = runs;
   }
   conn->runs[conn->run_count++] = run;
   conn->out_bytes += run.len;
@@ -88,7 +89,8 @@ static void drop_sent(struct bl_conn *conn, size_t first, size_t skip) {
   conn->out_bytes -= skip;
 }
 
-/* Puts the runs from `first` on, borrowed and own ones, behind the own bytes of the runs before them. */
+/* Puts the runs from `first` on, borrowed and own ones, behind the own bytes of the runs before
+ * them. */
 static void copy_runs(struct bl_conn *conn, size_t first) {
   struct bl_buf tail;
   bl_buf_init(&tail, conn->out.max_bytes);
@@ -157,7 +159,8 @@ bool bl_conn__write(struct bl_conn *conn) {
     conn->net->stats.bytes_out += sent;
     conn->active_ms = conn->net->now_ms;
     size_t left = (size_t)sent + skip;
-    while (first < conn->run_count && left >= conn->runs[first].len) left -= conn->runs[first++].len;
+    while (first < conn->run_count && left >= conn->runs[first].len)
+      left -= conn->runs[first++].len;
     skip = left;
   }
   bl_conn__drop_output(conn);

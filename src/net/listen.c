@@ -70,8 +70,8 @@ void bl_conn__opened(struct bl_conn *conn) {
   if (conn->ops->on_open != NULL) conn->ops->on_open(conn);
 }
 
-/* The process has no descriptor left: the listener would stay ready, and the loop awake, as long as nobody takes the
- * connection that waits. So it is taken and closed. */
+/* The process has no descriptor left: the listener would stay ready, and the loop awake, as long as
+ * nobody takes the connection that waits. So it is taken and closed. */
 static void refuse_one(struct bl_listener *listener) {
   if (listener->spare_fd < 0) return;
   close(listener->spare_fd);
@@ -106,7 +106,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
 }
 
 /* FILLS a socket address; false when the text is no address. "*" is every address. */
-static bool make_sockaddr(const char *host, int port, struct sockaddr_storage *out, socklen_t *out_len) {
+static bool make_sockaddr(const char *host, int port, struct sockaddr_storage *out,
+                          socklen_t *out_len) {
   memset(out, 0, sizeof(*out));
   struct sockaddr_in *v4 = (struct sockaddr_in *)out;
   struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
@@ -130,8 +131,8 @@ static bool make_sockaddr(const char *host, int port, struct sockaddr_storage *o
 static bl_err bind_error(const char *host, int port, int code, struct bl_why *why) {
   if (code == EADDRINUSE) {
     return bl_why_set(why, BL_ERR_EXISTS,
-                      "port %d on %s is taken by another process; choose another port or stop it", port,
-                      host);
+                      "port %d on %s is taken by another process; choose another port or stop it",
+                      port, host);
   }
   if (code == EACCES) {
     return bl_why_set(why, BL_ERR_NO_PERMISSION,
@@ -144,9 +145,14 @@ bl_err bl_net_listen(struct bl_net *net, const char *host, int port, const struc
                      void *context, struct bl_listener **out_listener, struct bl_why *why) {
   struct sockaddr_storage addr;
   socklen_t addr_len;
+  if (port < 0 || port > 65535) {
+    return bl_why_set(why, BL_ERR_USAGE,
+                      "%d is no port; choose one up to 65535, or 0 for any free one", port);
+  }
   if (!make_sockaddr(host, port, &addr, &addr_len)) {
     return bl_why_set(why, BL_ERR_USAGE,
-                      "%s is not an address to listen on; give an IP address, localhost or *", host);
+                      "%s is not an address to listen on; give an IP address, localhost or *",
+                      host);
   }
   int fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return bind_error(host, port, errno, why);
@@ -161,8 +167,11 @@ bl_err bl_net_listen(struct bl_net *net, const char *host, int port, const struc
   }
   struct bl_listener *listener = calloc(1, sizeof(*listener));
   BL_ASSERT(listener != NULL);
-  *listener = (struct bl_listener){
-      .net = net, .fd = fd, .spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), .ops = ops, .context = context};
+  *listener = (struct bl_listener){.net = net,
+                                   .fd = fd,
+                                   .spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
+                                   .ops = ops,
+                                   .context = context};
   getsockname(fd, (struct sockaddr *)&addr, &addr_len);
   listener->port = ntohs(addr.ss_family == AF_INET ? ((struct sockaddr_in *)&addr)->sin_port
                                                    : ((struct sockaddr_in6 *)&addr)->sin6_port);
@@ -187,8 +196,8 @@ static void start_connect(struct bl_conn *conn, const struct sockaddr *addr, soc
   bl_conn__watch(conn);
 }
 
-/* The first IPv4 address, else the first: a name with both is reached where servers listen by default, and Java's
- * clients choose so too. */
+/* The first IPv4 address, else the first: a name with both is reached where servers listen by
+ * default, and Java's clients choose so too. */
 static const struct addrinfo *choose(const struct addrinfo *found) {
   for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
     if (at->ai_family == AF_INET) return at;
@@ -233,7 +242,8 @@ static bool split_address(struct bl_slice address, char host[NAME_BYTES_MAX + 1]
   if (colon == 0 || !bl_slice_i32(bl_slice_from(address, colon), &port)) return false;
   if (port <= 0 || port > 65535) return false;
   struct bl_slice name = bl_slice_of(address.ptr, colon - 1);
-  if (name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']') name = bl_slice_of(name.ptr + 1, name.len - 2);
+  if (name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
+    name = bl_slice_of(name.ptr + 1, name.len - 2);
   if (name.len == 0 || name.len > NAME_BYTES_MAX) return false;
   memcpy(host, name.ptr, name.len);
   host[name.len] = '\0';
@@ -241,8 +251,8 @@ static bool split_address(struct bl_slice address, char host[NAME_BYTES_MAX + 1]
   return true;
 }
 
-struct bl_conn *bl_net_connect(struct bl_net *net, struct bl_slice address, const struct bl_conn_ops *ops,
-                               void *context) {
+struct bl_conn *bl_net_connect(struct bl_net *net, struct bl_slice address,
+                               const struct bl_conn_ops *ops, void *context) {
   if (net->closing || net->stats.conns >= net->settings.conns_max) return NULL;
   struct bl_conn *conn = bl_conn__new(net, -1, ops, context);
   conn->connecting = true;

@@ -34,8 +34,8 @@ static void on_sleep_end(uv_timer_t *timer) {
   bl_net__begin_turn(timer->data);
 }
 
-/* Closes connections that were silent for too long. Two sweeps a limit at least, so that nobody waits
- * much longer. */
+/* Closes connections that were silent for too long. Two sweeps a limit at least, so that nobody
+ * waits much longer. */
 static void on_sweep(struct bl_timer *timer, int64_t now_ms) {
   struct bl_net *net = BL_CONTAINER(timer, struct bl_net, sweep);
   size_t cursor = 0;
@@ -101,8 +101,7 @@ void bl_net_free(struct bl_net *net) {
     uv_close((uv_handle_t *)&net->signals[0], NULL);
     uv_close((uv_handle_t *)&net->signals[1], NULL);
   }
-  while (uv_run(&net->loop, UV_RUN_DEFAULT) != 0) {
-  }
+  while (uv_run(&net->loop, UV_RUN_DEFAULT) != 0) {}
   BL_ASSERT(uv_loop_close(&net->loop) == 0);
   for (int i = 0; i < net->spare_count; i++) bl_buf_fini(&net->spare[i]);
   free(net->conns);
@@ -146,7 +145,8 @@ static void end_of_turn(struct bl_net *net) {
   note_turn(net);
 }
 
-/* Looks for events without sleeping for a while: a wake-up from sleep costs tens of microseconds. */
+/* Looks for events without sleeping for a while: a wake-up from sleep costs tens of microseconds.
+ */
 static bool spin(struct bl_net *net) {
   int64_t until_ns = bl_clock_mono_ns(net->clock) + net->settings.spin_us * 1000;
   do {

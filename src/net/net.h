@@ -1,12 +1,12 @@
 /* The event loop and its connections, on libuv.
  *
- * A turn: every ready socket is read until it would block and every whole message in its bytes is handed up;
- * then the owner's end_turn runs (log write, completions); then each connection with output gets one gathered
- * write. Thread: everything on the loop's thread but bl_net_wake.
+ * A turn: every ready socket is read until it would block and every whole message in its bytes is
+ * handed up; then the owner's end_turn runs (log write, completions); then each connection with
+ * output gets one gathered write. Thread: everything on the loop's thread but bl_net_wake.
  *
- * Memory: an idle connection has no buffers; input is kept only while a message is incomplete, and all
- * connections together keep at most input_bytes_max. Output above output_pause_bytes stops reading from
- * that connection until it drained. */
+ * Memory: an idle connection has no buffers; input is kept only while a message is incomplete, and
+ * all connections together keep at most input_bytes_max. Output above output_pause_bytes stops
+ * reading from that connection until it drained. */
 #ifndef BOLIDE_NET_NET_H
 #define BOLIDE_NET_NET_H
 
@@ -30,7 +30,7 @@ struct bl_net_settings {
   int64_t output_bytes_max;   /* of one: beyond it is closed; 256 MiB */
   int32_t conns_max;          /* 65,536 */
   int64_t idle_ms;            /* closed after that long without input and output; 120,000 */
-  int64_t spin_us;            /* look again this long before sleeping, when the last look was worth it; 0 */
+  int64_t spin_us; /* look again this long before sleeping, when the last look was worth it; 0 */
 };
 void bl_net_settings_default(struct bl_net_settings *settings);
 
@@ -49,7 +49,8 @@ void bl_net_on_slow_turn(struct bl_net *net, void (*on_slow)(void *context, int6
 /* Runs until bl_net_stop. */
 void bl_net_run(struct bl_net *net);
 void bl_net_stop(struct bl_net *net);
-/* One turn, waiting for events at most wait_ms (-1: until one comes). For starts, stops and tests. */
+/* One turn, waiting for events at most wait_ms (-1: until one comes). For starts, stops and tests.
+ */
 void bl_net_run_once(struct bl_net *net, int64_t wait_ms);
 /* Any thread, also a signal's handler: the loop runs a turn soon. `net` is a struct bl_net. */
 void bl_net_wake(void *net);
@@ -62,9 +63,9 @@ int64_t bl_net_turn_from_ns(const struct bl_net *net); /* when this turn began: 
 
 /* What a kind of connection does. */
 struct bl_conn_ops {
-  /* RETURNS how many bytes of `input` were used; the rest is shown again with what follows it. BORROWS the bytes for
-   * the call. *out_need: how long the input must get before it is worth a call (0: any). Close by
-   * bl_conn_close. */
+  /* RETURNS how many bytes of `input` were used; the rest is shown again with what follows it.
+   * BORROWS the bytes for the call. *out_need: how long the input must get before it is worth a
+   * call (0: any). Close by bl_conn_close. */
   size_t (*on_input)(struct bl_conn *conn, struct bl_slice input, size_t *out_need);
   /* An outgoing connection is open. May be NULL. */
   void (*on_open)(struct bl_conn *conn);
@@ -72,24 +73,24 @@ struct bl_conn_ops {
   void (*on_close)(struct bl_conn *conn);
 };
 
-/* Listens; port 0 takes a free one. Errors with a sentence: BL_ERR_EXISTS port taken, BL_ERR_NO_PERMISSION,
- * BL_ERR_USAGE not an address. BORROWS ops and context. */
+/* Listens; port 0 takes a free one. Errors with a sentence: BL_ERR_EXISTS port taken,
+ * BL_ERR_NO_PERMISSION, BL_ERR_USAGE not an address. BORROWS ops and context. */
 BL_MUST_CHECK bl_err bl_net_listen(struct bl_net *net, const char *host, int port,
                                    const struct bl_conn_ops *ops, void *context,
                                    struct bl_listener **out_listener, struct bl_why *why);
 int bl_listener_port(const struct bl_listener *listener);
 void bl_listener_close(struct bl_listener *listener);
 
-/* Starts to connect to "host:port" (a name is resolved). Output may be put at once. on_close comes when it fails.
- * RETURNS NULL when conns_max is reached, or the net is being freed. */
-struct bl_conn *bl_net_connect(struct bl_net *net, struct bl_slice address, const struct bl_conn_ops *ops,
-                               void *context);
+/* Starts to connect to "host:port" (a name is resolved). Output may be put at once. on_close comes
+ * when it fails. RETURNS NULL when conns_max is reached, or the net is being freed. */
+struct bl_conn *bl_net_connect(struct bl_net *net, struct bl_slice address,
+                               const struct bl_conn_ops *ops, void *context);
 
 /* Ids are never used twice. RETURNS NULL when it is closed. */
 struct bl_conn *bl_net_conn(const struct bl_net *net, uint64_t id);
 uint64_t bl_conn_id(const struct bl_conn *conn);
-void *bl_conn_context(const struct bl_conn *conn);  /* of the listener or of connect */
-void *bl_conn_user(const struct bl_conn *conn);     /* the upper layer's; NULL at first */
+void *bl_conn_context(const struct bl_conn *conn); /* of the listener or of connect */
+void *bl_conn_user(const struct bl_conn *conn);    /* the upper layer's; NULL at first */
 void bl_conn_set_user(struct bl_conn *conn, void *user);
 struct bl_net *bl_conn_net(const struct bl_conn *conn);
 /* The peer's and our address of it, as "1.2.3.4:5". BORROWED. */
@@ -105,10 +106,11 @@ const struct bl_net_addr *bl_conn_local(const struct bl_conn *conn);
 
 /* The buffer to write output to: bytes put here are sent at the end of the turn. */
 struct bl_buf *bl_conn_out(struct bl_conn *conn);
-/* Output that is not copied: BORROWS until the end of the turn (what the write did not take is copied then). */
+/* Output that is not copied: BORROWS until the end of the turn (what the write did not take is
+ * copied then). */
 void bl_conn_put_borrowed(struct bl_conn *conn, struct bl_slice bytes);
-/* More output waits than output_pause_bytes: on_input should return what it used so far; it is called again with the
- * rest when the output drained. */
+/* More output waits than output_pause_bytes: on_input should return what it used so far; it is
+ * called again with the rest when the output drained. */
 bool bl_conn_output_full(const struct bl_conn *conn);
 /* Must be called after writing to bl_conn_out, once per turn is enough. */
 void bl_conn_mark(struct bl_conn *conn);

@@ -26,14 +26,14 @@ struct bl_conn {
   void *user;
   uv_poll_t poll;
   int fd;
-  int events;         /* what poll watches now */
-  bool polling;       /* poll is initialised */
+  int events;   /* what poll watches now */
+  bool polling; /* poll is initialised */
   bool connecting;
-  bool closing;       /* by us, at the end of the turn */
-  bool gone;          /* on_close was called */
-  bool want_write;    /* the socket was full */
-  bool dirty;         /* in net->dirty */
-  bool stalled;       /* whole messages are kept in `in` until the output drained */
+  bool closing;    /* by us, at the end of the turn */
+  bool gone;       /* on_close was called */
+  bool want_write; /* the socket was full */
+  bool dirty;      /* in net->dirty */
+  bool stalled;    /* whole messages are kept in `in` until the output drained */
   struct bl_list dirty_node;
   int64_t active_ms;
   struct bl_buf in;
@@ -43,7 +43,7 @@ struct bl_conn {
   struct bl_out_run *runs;
   size_t run_count;
   size_t run_cap;
-  size_t out_bytes;   /* of runs */
+  size_t out_bytes; /* of runs */
   uv_getaddrinfo_t *resolving;
   struct bl_net_addr peer;
   struct bl_net_addr local;
@@ -76,9 +76,9 @@ struct bl_net {
   bool (*end_turn)(void *context);
   void *turn_context;
   bool stopped;
-  bool closing;        /* bl_net_free runs: no new connections */
-  bool again;          /* the owner has more to do */
-  bool turned;         /* an event was handled since the last turn */
+  bool closing; /* bl_net_free runs: no new connections */
+  bool again;   /* the owner has more to do */
+  bool turned;  /* an event was handled since the last turn */
   int64_t now_ms;
   int64_t turn_from_ns; /* its first event */
   void (*on_slow)(void *context, int64_t turn_ns);
@@ -100,7 +100,8 @@ struct bl_net {
 /* net.c: an event came; a turn is as long as from its first event to its last write. */
 void bl_net__begin_turn(struct bl_net *net);
 /* conn.c */
-struct bl_conn *bl_conn__new(struct bl_net *net, int fd, const struct bl_conn_ops *ops, void *context);
+struct bl_conn *bl_conn__new(struct bl_net *net, int fd, const struct bl_conn_ops *ops,
+                             void *context);
 void bl_conn__watch(struct bl_conn *conn);
 /* Sends what was put in this turn, and closes what is closing. */
 void bl_conn__flush(struct bl_conn *conn);

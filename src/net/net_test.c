@@ -496,6 +496,11 @@ static void listening_fails_with_a_reason(void **state) {
   assert_non_null(strstr(why.text, port));
   err = bl_net_listen(world.net, "nowhere.example", 0, &ops, &world, &listener, &why);
   assert_int_equal(err, BL_ERR_USAGE);
+  static const int no_ports[] = {-1, 65536, 70000};
+  for (int i = 0; i < 3; i++) {
+    err = bl_net_listen(world.net, "127.0.0.1", no_ports[i], &ops, &world, &listener, &why);
+    assert_int_equal(err, BL_ERR_USAGE);
+  }
   assert_null(listener);
   stop(&world);
 }

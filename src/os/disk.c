@@ -256,8 +256,8 @@ static bl_err real_list(struct bl_disk *disk, const char *path, struct bl_arena 
   return BL_OK;
 }
 
-/* An open-file-description lock: Java's fcntl lock and this one exclude each other, and unlike the classic
- * kind it is not lost when this process closes another descriptor of the file. */
+/* An open-file-description lock: Java's fcntl lock and this one exclude each other, and unlike the
+ * classic kind it is not lost when this process closes another descriptor of the file. */
 static bl_err real_lock(struct bl_disk *disk, int file) {
   (void)disk;
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};

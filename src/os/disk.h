@@ -1,9 +1,10 @@
-/* Files. One table of functions, real and fake, so that crash tests and simulations run the store on a
- * disk that loses what was not synced.
+/* Files. One table of functions, real and fake, so that crash tests and simulations run the store
+ * on a disk that loses what was not synced.
  *
- * Thread: every function may be called from any thread; one file is written by one thread at a time.
- * Errors: BL_ERR_NOT_FOUND, BL_ERR_EXISTS, BL_ERR_NO_SPACE, BL_ERR_NO_PERMISSION, BL_ERR_LOCKED, BL_ERR_IO.
- * `why`, where there is one, gets a sentence with the path and the system's reason; may be NULL. */
+ * Thread: every function may be called from any thread; one file is written by one thread at a
+ * time. Errors: BL_ERR_NOT_FOUND, BL_ERR_EXISTS, BL_ERR_NO_SPACE, BL_ERR_NO_PERMISSION,
+ * BL_ERR_LOCKED, BL_ERR_IO. `why`, where there is one, gets a sentence with the path and the
+ * system's reason; may be NULL. */
 #ifndef BOLIDE_OS_DISK_H
 #define BOLIDE_OS_DISK_H
 
@@ -36,7 +37,8 @@ struct bl_disk_ops {
   /* FILLS up to len bytes; *out_len is shorter only at the end of the file. */
   bl_err (*read)(struct bl_disk *disk, int file, void *to, size_t len, int64_t offset,
                  size_t *out_len);
-  /* The same without waiting for the disk: BL_ERR_COLD when not all is in memory (preadv2 RWF_NOWAIT). */
+  /* The same without waiting for the disk: BL_ERR_COLD when not all is in memory (preadv2
+   * RWF_NOWAIT). */
   bl_err (*read_cached)(struct bl_disk *disk, int file, void *to, size_t len, int64_t offset,
                         size_t *out_len);
   /* All or an error. */
@@ -45,9 +47,10 @@ struct bl_disk_ops {
   bl_err (*start_writeback)(struct bl_disk *disk, int file, int64_t offset, int64_t len);
   bl_err (*allocate)(struct bl_disk *disk, int file,
                      int64_t bytes); /* space is there, reads zero */
-  /* FILLS the first range at or behind `offset` that may hold other bytes than zero: holes and space that was
-   * allocated but never written are skipped. Empty at the file's end when there is none. Reading a file can
-   * make the system forget what was never written: ask for all ranges first. */
+  /* FILLS the first range at or behind `offset` that may hold other bytes than zero: holes and
+   * space that was allocated but never written are skipped. Empty at the file's end when there is
+   * none. Reading a file can make the system forget what was never written: ask for all ranges
+   * first. */
   bl_err (*next_data)(struct bl_disk *disk, int file, int64_t offset, int64_t *out_from,
                       int64_t *out_to);
   bl_err (*truncate)(struct bl_disk *disk, int file, int64_t bytes);
@@ -61,7 +64,8 @@ struct bl_disk_ops {
   /* FILLS an array of names in the arena, sorted, without "." and "..". */
   bl_err (*list)(struct bl_disk *disk, const char *path, struct bl_arena *arena,
                  const char *const **out_names, size_t *out_count);
-  /* POSIX write lock on byte 0, as Java's FileChannel.lock takes it; held until the file is closed. */
+  /* POSIX write lock on byte 0, as Java's FileChannel.lock takes it; held until the file is closed.
+   */
   bl_err (*lock)(struct bl_disk *disk, int file);
   bl_err (*space)(struct bl_disk *disk, const char *path, int64_t *out_total_bytes,
                   int64_t *out_free_bytes);
@@ -79,8 +83,8 @@ struct bl_disk *bl_disk_real(void);
 /* FILLS the whole file into the arena (NUL behind it); BL_ERR_FULL beyond max_bytes. */
 BL_MUST_CHECK bl_err bl_disk_read_file(struct bl_disk *disk, const char *path, size_t max_bytes,
                                        struct bl_arena *arena, struct bl_slice *out_bytes);
-/* Replaces `path` so that a crash leaves the old or the new content whole: new file, sync, rename, folder
- * sync. keep_previous: the old one stays as path + ".bak". */
+/* Replaces `path` so that a crash leaves the old or the new content whole: new file, sync, rename,
+ * folder sync. keep_previous: the old one stays as path + ".bak". */
 BL_MUST_CHECK bl_err bl_disk_replace_file(struct bl_disk *disk, const char *path,
                                           struct bl_slice bytes, bool keep_previous,
                                           struct bl_why *why);

@@ -73,6 +73,5 @@ int64_t bl_process_memory_bytes(void) {
 
 void bl_process_sleep_ms(int64_t ms) {
   struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-  while (nanosleep(&wait, &wait) != 0 && errno == EINTR) {
-  }
+  while (nanosleep(&wait, &wait) != 0 && errno == EINTR) {}
 }

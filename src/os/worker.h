@@ -1,8 +1,9 @@
 /* Threads that do what blocks, for one owner thread that never does.
  *
- * The owner submits jobs; a worker thread calls run; the owner later calls bl_worker_drain, which calls
- * done on the owner's thread, in the order in which the jobs ended. Between submit and done the job belongs
- * to the worker. With one thread the jobs run in order of submission: that is the flush thread. */
+ * The owner submits jobs; a worker thread calls run; the owner later calls bl_worker_drain, which
+ * calls done on the owner's thread, in the order in which the jobs ended. Between submit and done
+ * the job belongs to the worker. With one thread the jobs run in order of submission: that is the
+ * flush thread. */
 #ifndef BOLIDE_OS_WORKER_H
 #define BOLIDE_OS_WORKER_H
 
@@ -18,9 +19,9 @@ struct bl_job {
 
 struct bl_worker;
 
-/* RETURNS OWNED. `wake` is called on a worker thread whenever a job ended (at least once after the last
- * drain); it makes the owner call bl_worker_drain. BORROWS wake_context. name: for the thread, <= 15
- * characters. */
+/* RETURNS OWNED. `wake` is called on a worker thread whenever a job ended (at least once after the
+ * last drain); it makes the owner call bl_worker_drain. BORROWS wake_context. name: for the thread,
+ * <= 15 characters. */
 struct bl_worker *bl_worker_new(const char *name, unsigned threads,
                                 void (*wake)(void *wake_context), void *wake_context);
 /* The fake: jobs run inside bl_worker_drain, on the owner's thread, in order of submission. */

@@ -24,7 +24,8 @@ static void copy_command(struct bl_again *again, const struct bl_command *from) 
   }
 }
 
-void bl_remoting__again(struct bl_remoting *remoting, const struct bl_call *call, size_t stats_index) {
+void bl_remoting__again(struct bl_remoting *remoting, const struct bl_call *call,
+                        size_t stats_index) {
   struct bl_again *again = calloc(1, sizeof(*again));
   BL_ASSERT(again != NULL && !call->answered);
   bl_arena_init(&again->arena);
@@ -58,8 +59,8 @@ static void free_again(struct bl_again *again) {
   free(again);
 }
 
-/* One step. The connection may have closed meanwhile: the handler still runs to its end, so that it frees
- * its progress; its answer goes nowhere. */
+/* One step. The connection may have closed meanwhile: the handler still runs to its end, so that it
+ * frees its progress; its answer goes nowhere. */
 static bool step(struct bl_remoting *remoting, struct bl_again *again) {
   struct bl_conn *conn = bl_net_conn(remoting->net, again->conn_id);
   again->call.conn = conn;
@@ -76,6 +77,7 @@ bool bl_remoting_turn(struct bl_remoting *remoting) {
   /* Each at most once a turn; whoever had no step goes first in the next. */
   for (size_t left = remoting->again_count; left > 0; left--) {
     struct bl_list *node = bl_list_take_first(&remoting->again);
+    BL_ASSERT(node != NULL);
     struct bl_again *again = BL_CONTAINER(node, struct bl_again, node);
     if (step(remoting, again)) {
       bl_list_add_last(&remoting->again, &again->node);

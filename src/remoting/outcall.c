@@ -69,7 +69,8 @@ static void write_request(struct bl_conn *conn, const struct bl_outgoing *outgoi
                           int32_t flag) {
   struct bl_command_writer writer;
   struct bl_buf *out = bl_conn_out(conn);
-  bl_command_begin(&writer, out, BL_CODEC_JSON, outgoing->code, opaque, flag, (struct bl_slice){NULL, 0});
+  bl_command_begin(&writer, out, BL_CODEC_JSON, outgoing->code, opaque, flag,
+                   (struct bl_slice){NULL, 0});
   if (outgoing->table != NULL) bl_header_encode(outgoing->table, outgoing->header, &writer);
   for (uint32_t i = 0; i < outgoing->extra_count; i++) {
     bl_command_put_text(&writer, outgoing->extra[i].name, outgoing->extra[i].value);

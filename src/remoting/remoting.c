@@ -46,7 +46,8 @@ size_t bl_remoting__find(const struct bl_remoting *remoting, uint32_t role, int3
 }
 
 struct bl_remoting *bl_remoting_new(struct bl_net *net, const struct bl_clock *clock,
-                                    struct bl_timers *timers, const struct bl_request *const *requests,
+                                    struct bl_timers *timers,
+                                    const struct bl_request *const *requests,
                                     size_t request_count) {
   struct bl_remoting *remoting = calloc(1, sizeof(*remoting));
   BL_ASSERT(remoting != NULL && request_count < BL_REMOTING_HASH_SLOTS / 2);
@@ -101,8 +102,9 @@ struct bl_net *bl_remoting_net(const struct bl_remoting *remoting) {
   return remoting->net;
 }
 
-bl_err bl_remoting_listen(struct bl_remoting *remoting, const char *host, int port, struct bl_role *role,
-                          struct bl_listener **out_listener, struct bl_why *why) {
+bl_err bl_remoting_listen(struct bl_remoting *remoting, const char *host, int port,
+                          struct bl_role *role, struct bl_listener **out_listener,
+                          struct bl_why *why) {
   role->remoting = remoting;
   return bl_net_listen(remoting->net, host, port, &bl_remoting__conn_ops, role, out_listener, why);
 }
@@ -147,7 +149,8 @@ static void handle(struct bl_remoting *remoting, struct bl_call *call, size_t in
   if ((call->request->flags & BL_REQUEST_NEEDS_BODY) != 0 && call->command->body.len == 0) {
     bl_call_fail(call, BL_ERR_SYSTEM, "the request has no body");
   } else if (bl_remoting__again_full(remoting, index)) {
-    bl_call_fail(call, BL_ERR_BUSY, "%d long requests are being answered, try again", BL_REMOTING_AGAIN_MAX);
+    bl_call_fail(call, BL_ERR_BUSY, "%d long requests are being answered, try again",
+                 BL_REMOTING_AGAIN_MAX);
   } else if (decode_header(call)) {
     outcome = call->request->handle(call);
   }

@@ -1,5 +1,5 @@
-/* One remoting endpoint: frames in, requests to their handlers by code, answers out; calls to peers with
- * deadlines. Server, client library and tools use the same. Thread: the net's. */
+/* One remoting endpoint: frames in, requests to their handlers by code, answers out; calls to peers
+ * with deadlines. Server, client library and tools use the same. Thread: the net's. */
 #ifndef BOLIDE_REMOTING_REMOTING_H
 #define BOLIDE_REMOTING_REMOTING_H
 
@@ -17,8 +17,8 @@ struct bl_remoting;
 
 /* RETURNS OWNED. BORROWS all, the table for its life. */
 struct bl_remoting *bl_remoting_new(struct bl_net *net, const struct bl_clock *clock,
-                                    struct bl_timers *timers, const struct bl_request *const *requests,
-                                    size_t request_count);
+                                    struct bl_timers *timers,
+                                    const struct bl_request *const *requests, size_t request_count);
 /* Open calls end with BL_ERR_CLOSED. Accepts NULL. */
 void bl_remoting_free(struct bl_remoting *remoting);
 struct bl_net *bl_remoting_net(const struct bl_remoting *remoting);
@@ -29,16 +29,18 @@ struct bl_role {
   bool fast_port;
   void *server;
   void (*on_close)(void *server, struct bl_conn *conn); /* may be NULL */
-  struct bl_remoting *remoting; /* set by listen */
+  struct bl_remoting *remoting;                         /* set by listen */
 };
 /* BORROWS the role. */
 BL_MUST_CHECK bl_err bl_remoting_listen(struct bl_remoting *remoting, const char *host, int port,
                                         struct bl_role *role, struct bl_listener **out_listener,
                                         struct bl_why *why);
-/* Requests that come in on connections which we opened go to this role (a client answers 39, 40, ...). */
+/* Requests that come in on connections which we opened go to this role (a client answers 39, 40,
+ * ...). */
 void bl_remoting_outgoing_role(struct bl_remoting *remoting, struct bl_role *role);
 
-/* Once per turn, before the log is written: steps of calls that asked AGAIN. RETURNS true while some are left. */
+/* Once per turn, before the log is written: steps of calls that asked AGAIN. RETURNS true while
+ * some are left. */
 bool bl_remoting_turn(struct bl_remoting *remoting);
 /* After shutdown began new requests are answered with 1500 or 14 by handlers' choice: */
 void bl_remoting_close_listeners(struct bl_remoting *remoting);
@@ -52,8 +54,8 @@ struct bl_outcall {
   int32_t opaque;
   int32_t code;
   bool open;
-  /* err BL_OK: `response` is there (its code may still say no); BORROWED for the call. BL_ERR_TIMEOUT,
-   * BL_ERR_CLOSED. The struct is the owner's again. */
+  /* err BL_OK: `response` is there (its code may still say no); BORROWED for the call.
+   * BL_ERR_TIMEOUT, BL_ERR_CLOSED. The struct is the owner's again. */
   void (*done)(struct bl_outcall *call, bl_err err, const struct bl_command *response);
 };
 struct bl_outgoing {
@@ -64,19 +66,20 @@ struct bl_outgoing {
   uint32_t extra_count;
   struct bl_slice body; /* copied */
 };
-/* On an open connection. done is never called from inside. RETURNS BL_ERR_CLOSED when it is gone (done is not called
- * then). HOLDS `call` until done. */
+/* On an open connection. done is never called from inside. RETURNS BL_ERR_CLOSED when it is gone
+ * (done is not called then). HOLDS `call` until done. */
 BL_MUST_CHECK bl_err bl_remoting_call(struct bl_remoting *remoting, uint64_t conn_id,
                                       const struct bl_outgoing *outgoing, int64_t timeout_ms,
                                       struct bl_outcall *call);
 /* To an address "host:port": takes the connection that is open to it, or opens one. */
 BL_MUST_CHECK bl_err bl_remoting_call_address(struct bl_remoting *remoting, struct bl_slice address,
-                                              const struct bl_outgoing *outgoing, int64_t timeout_ms,
-                                              struct bl_outcall *call);
+                                              const struct bl_outgoing *outgoing,
+                                              int64_t timeout_ms, struct bl_outcall *call);
 /* Ends it without done. Accepts one that is not open. */
 void bl_remoting_cancel(struct bl_outcall *call);
 /* One-way. BL_ERR_CLOSED when the connection is gone. */
-bl_err bl_remoting_send(struct bl_remoting *remoting, uint64_t conn_id, const struct bl_outgoing *outgoing);
+bl_err bl_remoting_send(struct bl_remoting *remoting, uint64_t conn_id,
+                        const struct bl_outgoing *outgoing);
 bl_err bl_remoting_send_address(struct bl_remoting *remoting, struct bl_slice address,
                                 const struct bl_outgoing *outgoing);
 /* The id of the connection open to that address, 0 without; closes it, for tests and fail-over. */

@@ -36,7 +36,7 @@ struct bl_remoting {
   struct bl_buf body;
   struct bl_list again;
   size_t again_count;
-  bool closing; /* bl_remoting_free runs: no new calls */
+  bool closing;                 /* bl_remoting_free runs: no new calls */
   struct bl_outcall **outcalls; /* by slot: the low bits of the opaque */
   uint32_t *outcall_generations;
   uint32_t *free_outcalls;
@@ -58,7 +58,8 @@ void bl_remoting__on_response(struct bl_remoting *remoting, struct bl_conn *conn
                               const struct bl_command *response);
 void bl_remoting__on_conn_closed(struct bl_remoting *remoting, uint64_t conn_id);
 /* again.c */
-void bl_remoting__again(struct bl_remoting *remoting, const struct bl_call *call, size_t stats_index);
+void bl_remoting__again(struct bl_remoting *remoting, const struct bl_call *call,
+                        size_t stats_index);
 /* Too many calls wait for a turn for one more of a kind that does. */
 bool bl_remoting__again_full(const struct bl_remoting *remoting, size_t stats_index);
 void bl_remoting__note_time(struct bl_remoting *remoting, size_t stats_index, int64_t ns);

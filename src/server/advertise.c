@@ -12,7 +12,8 @@ static bool parse_network(struct bl_slice text, struct bl_advertise_entry *entry
   struct bl_host host;
   int32_t bits;
   bool v6 = addr.len > 0 && memchr(addr.ptr, ':', addr.len) != NULL;
-  if (addr.len >= BL_HOST_TEXT_MAX || bits_text.ptr == NULL || !bl_slice_i32(bits_text, &bits)) return false;
+  if (addr.len >= BL_HOST_TEXT_MAX || bits_text.ptr == NULL || !bl_slice_i32(bits_text, &bits))
+    return false;
   int len = snprintf(with_port, sizeof(with_port), v6 ? "[%.*s]:0" : "%.*s:0", BL_FMT(addr));
   if (!bl_host_parse(bl_slice_of(with_port, (size_t)len), &host)) return false;
   if (bits < 0 || bits > host.addr_bytes * 8) return false;
@@ -60,7 +61,8 @@ static bool parse_entry(struct bl_slice text, struct bl_advertise_entry *entry) 
   return true;
 }
 
-bl_err bl_advertise_parse(const char *text, struct bl_advertise *out_advertise, struct bl_why *why) {
+bl_err bl_advertise_parse(const char *text, struct bl_advertise *out_advertise,
+                          struct bl_why *why) {
   struct bl_slice rest = bl_slice_text(text);
   memset(out_advertise, 0, sizeof(*out_advertise));
   while (rest.ptr != NULL) {
@@ -93,7 +95,8 @@ const char *bl_advertise_for(const struct bl_advertise *advertise, const struct 
   const struct bl_advertise_entry *best = NULL;
   for (int i = 0; i < advertise->count; i++) {
     const struct bl_advertise_entry *entry = &advertise->entries[i];
-    if (is_in(entry, peer) && (best == NULL || entry->prefix_bits > best->prefix_bits)) best = entry;
+    if (is_in(entry, peer) && (best == NULL || entry->prefix_bits > best->prefix_bits))
+      best = entry;
   }
   return best != NULL ? best->address : NULL;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "wire/host.h"
 
 static struct bl_net_addr peer_of(const char *addr) {
@@ -104,12 +105,16 @@ static void entries_and_their_length_are_limited(void **state) {
   (void)state;
   static struct bl_advertise parsed;
   struct bl_why why;
-  char text[BL_ADVERTISE_MAX * 8 + 16] = "";
-  for (int i = 0; i < BL_ADVERTISE_MAX; i++) strcat(text, "host:1,");
-  assert_int_equal(bl_advertise_parse(text, &parsed, &why), BL_OK);
+  struct bl_buf text;
+  bl_buf_init(&text, 0);
+  for (int i = 0; i < BL_ADVERTISE_MAX; i++) bl_buf_put_text(&text, "host:1,");
+  bl_buf_put_char(&text, '\0');
+  assert_int_equal(bl_advertise_parse(text.data, &parsed, &why), BL_OK);
   assert_int_equal(parsed.count, BL_ADVERTISE_MAX);
-  strcat(text, "host:1");
-  assert_int_equal(bl_advertise_parse(text, &parsed, &why), BL_ERR_USAGE);
+  text.len--;
+  bl_buf_put(&text, "host:1", 7);
+  assert_int_equal(bl_advertise_parse(text.data, &parsed, &why), BL_ERR_USAGE);
+  bl_buf_fini(&text);
   char *huge = calloc(1, 5001);
   memset(huge, 'a', 5000);
   memcpy(huge + 4998, ":1", 2);

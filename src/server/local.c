@@ -1,12 +1,13 @@
-/* The broker and the name server of one process: registration is a function call, and a client is told the
- * address that it can reach. */
+/* The broker and the name server of one process: registration is a function call, and a client is
+ * told the address that it can reach. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "server/server_internal.h"
 
-static void address_for(void *context, const struct bl_net_addr *local, const struct bl_net_addr *peer,
+static void address_for(void *context, const struct bl_net_addr *local,
+                        const struct bl_net_addr *peer,
                         char out_text[BL_NAMESRV_ADDRESS_BYTES_MAX]) {
   const struct bl_server *server = context;
   const char *advertised = bl_advertise_for(&server->advertise, peer);
@@ -14,7 +15,8 @@ static void address_for(void *context, const struct bl_net_addr *local, const st
     snprintf(out_text, BL_NAMESRV_ADDRESS_BYTES_MAX, "%s", advertised);
     return;
   }
-  struct bl_host host = {.addr_bytes = local->addr_bytes, .port = bl_listener_port(server->broker_listener)};
+  struct bl_host host = {.addr_bytes = local->addr_bytes,
+                         .port = bl_listener_port(server->broker_listener)};
   char text[BL_HOST_TEXT_MAX];
   memcpy(host.addr, local->addr, sizeof(host.addr));
   bl_host_text(&host, text);
@@ -63,12 +65,13 @@ bl_err bl_server__register_local(struct bl_server *server, struct bl_why *why) {
   free(topics);
   server->topics_changed = err != BL_OK;
   if (err == BL_OK) return err;
-  return bl_why_set(why, err, "the name server of this process refused the broker: %s", bl_err_text(err));
+  return bl_why_set(why, err, "the name server of this process refused the broker: %s",
+                    bl_err_text(err));
 }
 
 void bl_server__unregister_local(struct bl_server *server) {
   const struct bl_broker *broker = server->broker;
   bl_namesrv_unregister(server->namesrv, bl_slice_text(broker->settings->cluster_name),
-                        bl_slice_text(broker->address), bl_slice_text(broker->settings->broker_name),
-                        broker->settings->broker_id);
+                        bl_slice_text(broker->address),
+                        bl_slice_text(broker->settings->broker_name), broker->settings->broker_id);
 }

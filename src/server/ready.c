@@ -8,15 +8,21 @@ static bool is_any(const char *listen) {
   return strcmp(listen, "*") == 0 || strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
 }
 
-/* An address that works on this machine. */
-static const char *shown_host(const struct bl_server *server) {
+#define HOST_BYTES_MAX 64
+
+/* An address that works on this machine, in brackets when it has colons. RETURNS out_text. */
+static const char *shown_host(const struct bl_server *server, char out_text[HOST_BYTES_MAX]) {
   const char *listen = server->settings->listen;
-  return is_any(listen) || strcmp(listen, "localhost") == 0 ? "127.0.0.1" : listen;
+  if (is_any(listen) || strcmp(listen, "localhost") == 0) listen = "127.0.0.1";
+  snprintf(out_text, HOST_BYTES_MAX, strchr(listen, ':') != NULL ? "[%s]" : "%s", listen);
+  return out_text;
 }
 
 void bl_server__print_ready(const struct bl_server *server) {
-  const char *host = shown_host(server);
-  int namesrv_port = server->namesrv_listener != NULL ? bl_listener_port(server->namesrv_listener) : 0;
+  char host_text[HOST_BYTES_MAX];
+  const char *host = shown_host(server, host_text);
+  int namesrv_port =
+      server->namesrv_listener != NULL ? bl_listener_port(server->namesrv_listener) : 0;
   printf("bolide serves\n");
   if (server->namesrv != NULL) printf("  name server  %s:%d\n", host, namesrv_port);
   if (server->broker != NULL) {
@@ -40,17 +46,19 @@ void bl_server__print_ready(const struct bl_server *server) {
 
 bl_err bl_server__write_ready(const struct bl_server *server, struct bl_why *why) {
   char text[512];
-  const char *host = shown_host(server);
+  char host_text[HOST_BYTES_MAX];
+  const char *host = shown_host(server, host_text);
   const char *path = server->settings->ready_file;
   if (path == NULL) return BL_OK;
   int n = snprintf(text, sizeof(text), "{");
   if (server->namesrv != NULL) {
-    n += snprintf(text + n, sizeof(text) - (size_t)n, "\"namesrv\":\"%.200s:%d\",", host,
+    n += snprintf(text + n, sizeof(text) - (size_t)n, "\"namesrv\":\"%s:%d\",", host,
                   bl_listener_port(server->namesrv_listener));
   }
   if (server->broker != NULL) {
-    n += snprintf(text + n, sizeof(text) - (size_t)n, "\"broker\":\"%.200s:%d\",\"vip\":\"%.200s:%d\",", host,
-                  bl_listener_port(server->broker_listener), host, bl_listener_port(server->vip_listener));
+    n += snprintf(text + n, sizeof(text) - (size_t)n, "\"broker\":\"%s:%d\",\"vip\":\"%s:%d\",",
+                  host, bl_listener_port(server->broker_listener), host,
+                  bl_listener_port(server->vip_listener));
   }
   n += snprintf(text + n, sizeof(text) - (size_t)n, "\"pid\":%d}\n", bl_process_pid());
   return bl_disk_replace_file(bl_disk_real(), path, bl_slice_of(text, (size_t)n), false, why);

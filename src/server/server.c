@@ -28,15 +28,17 @@ static int complain(bl_err err, const struct bl_why *why) {
 }
 
 static bool is_loopback(const char *host) {
-  return strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0;
+  return strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 ||
+         strcmp(host, "::1") == 0;
 }
 
 static bl_err check_reach(const struct bl_server_settings *settings, struct bl_why *why) {
   if (is_loopback(settings->listen) || settings->insecure) return BL_OK;
-  return bl_why_set(why, BL_ERR_USAGE,
-                    "listening on %s lets everyone on the network read and write, because authentication is "
-                    "not configured; listen on 127.0.0.1, or say --insecure when that is meant",
-                    settings->listen);
+  return bl_why_set(
+      why, BL_ERR_USAGE,
+      "listening on %s lets everyone on the network read and write, because authentication is "
+      "not configured; listen on 127.0.0.1, or say --insecure when that is meant",
+      settings->listen);
 }
 
 static bool end_turn(void *context) {
@@ -68,20 +70,19 @@ static void on_signal(void *context, int signal_number) {
 }
 
 static bl_err start_namesrv(struct bl_server *server, struct bl_why *why) {
-  struct bl_namesrv_deps deps = {
-      .clock = bl_clock_real(),
-      .timers = &server->timers,
-      .disk = bl_disk_real(),
-      .worker = server->pool,
-      .actions = bl_namesrv_actions_on(server->remoting)};
+  struct bl_namesrv_deps deps = {.clock = bl_clock_real(),
+                                 .timers = &server->timers,
+                                 .disk = bl_disk_real(),
+                                 .worker = server->pool,
+                                 .actions = bl_namesrv_actions_on(server->remoting)};
   server->namesrv = bl_namesrv_new(&deps, server->settings->namesrv_settings);
   bl_err err = bl_namesrv_load(server->namesrv, why);
   if (err != BL_OK) return err;
-  server->namesrv_role = (struct bl_role){.role = BL_ROLE_NAMESRV,
-                                          .server = server->namesrv,
-                                          .on_close = bl_namesrv_on_conn_close};
-  err = bl_remoting_listen(server->remoting, server->settings->listen, server->settings->namesrv_port,
-                           &server->namesrv_role, &server->namesrv_listener, why);
+  server->namesrv_role = (struct bl_role){
+      .role = BL_ROLE_NAMESRV, .server = server->namesrv, .on_close = bl_namesrv_on_conn_close};
+  err =
+      bl_remoting_listen(server->remoting, server->settings->listen, server->settings->namesrv_port,
+                         &server->namesrv_role, &server->namesrv_listener, why);
   if (err != BL_OK) return err;
   server->settings->namesrv_settings->listen_port = bl_listener_port(server->namesrv_listener);
   return BL_OK;
@@ -93,7 +94,8 @@ static bl_err note_address(struct bl_broker_settings *settings, struct bl_slice 
   bl_err err = bl_options_set(&bl_broker_options, settings, BL_SLICE("brokerIP1"), addr,
                               BL_OPTION_AT_START, why);
   if (err == BL_OK && settings->broker_ip2[0] == '\0') {
-    err = bl_options_set(&bl_broker_options, settings, BL_SLICE("brokerIP2"), addr, BL_OPTION_AT_START, why);
+    err = bl_options_set(&bl_broker_options, settings, BL_SLICE("brokerIP2"), addr,
+                         BL_OPTION_AT_START, why);
   }
   settings->listen_port = port;
   return err;
@@ -108,7 +110,8 @@ static bl_err choose_store_host(struct bl_server *server, struct bl_why *why) {
     const char *format = strchr(settings->broker_ip1, ':') != NULL ? "[%s]:%d" : "%s:%d";
     int len = snprintf(text, sizeof(text), format, settings->broker_ip1, host.port);
     if (!bl_host_parse(bl_slice_of(text, (size_t)len), &host)) {
-      return bl_why_set(why, BL_ERR_USAGE, "brokerIP1 %s is not an IP address", settings->broker_ip1);
+      return bl_why_set(why, BL_ERR_USAGE, "brokerIP1 %s is not an IP address",
+                        settings->broker_ip1);
     }
   } else if (is_loopback(server->settings->listen)) {
     memcpy(host.addr, (uint8_t[4]){127, 0, 0, 1}, 4);
@@ -184,17 +187,19 @@ static bl_err start(struct bl_server *server, struct bl_why *why) {
   server->net = bl_net_new(&net, bl_clock_real(), &server->timers);
   bl_net_on_turn(server->net, end_turn, server);
   bl_net_on_signals(server->net, on_signal, server);
-  server->remoting = bl_remoting_new(server->net, bl_clock_real(), &server->timers, bl_request_table,
-                                     bl_request_table_count);
+  server->remoting = bl_remoting_new(server->net, bl_clock_real(), &server->timers,
+                                     bl_request_table, bl_request_table_count);
   server->pool = bl_worker_new("bolide-pool", POOL_THREADS, bl_net_wake, server->net);
-  if (settings->broker) server->flush_worker = bl_worker_new("bolide-flush", 1, bl_net_wake, server->net);
+  if (settings->broker)
+    server->flush_worker = bl_worker_new("bolide-flush", 1, bl_net_wake, server->net);
   if (settings->namesrv) err = start_namesrv(server, why);
   if (err == BL_OK && settings->broker) err = start_broker(server, why);
   if (err == BL_OK) err = bl_server__write_ready(server, why);
   return err;
 }
 
-/* false: none is left, and no call takes another turn. A connection that ends may make its owner open another. */
+/* false: none is left, and no call takes another turn. A connection that ends may make its owner
+ * open another. */
 static bool close_conns(struct bl_server *server) {
   size_t cursor = 0;
   struct bl_conn *conn;

@@ -41,8 +41,8 @@ static void show(struct bl_store *store, const struct bl_record *record) {
     store->followers[i]->ops->on_record(store->followers[i], record);
 }
 
-/* One record, or the step over a blank one. The bytes are our own of this run: what does not decode was
- * broken in memory or by the disk since. */
+/* One record, or the step over a blank one. The bytes are our own of this run: what does not decode
+ * was broken in memory or by the disk since. */
 static bl_err show_next(struct bl_store *store, bool wait) {
   struct bl_dispatch *dispatch = &store->dispatch;
   const char *at = NULL;

@@ -1,9 +1,10 @@
-/* A derived structure is a follower of the log: the log is the truth, and each follower can be loaded from
- * its snapshot and brought up to date by replay. Followers know nothing of one another.
+/* A derived structure is a follower of the log: the log is the truth, and each follower can be
+ * loaded from its snapshot and brought up to date by replay. Followers know nothing of one another.
  *
  * Thread: all calls on the core thread, at start before the loop runs.
- * Order: load, then on_record for every record from the covered offset on, in log order. Records before the
- * offset that a follower's snapshot covers may be shown again: on_record is idempotent by log_offset. */
+ * Order: load, then on_record for every record from the covered offset on, in log order. Records
+ * before the offset that a follower's snapshot covers may be shown again: on_record is idempotent
+ * by log_offset. */
 #ifndef BOLIDE_STORE_FOLLOWER_H
 #define BOLIDE_STORE_FOLLOWER_H
 
@@ -16,9 +17,9 @@
 
 #define BL_SNAPSHOT_FILES_MAX 16
 
-/* What a follower writes in one snapshot. The store writes the files in order (new file, sync, rename,
- * folder sync), after the log is flushed up to `covered_end_offset` and after the listed open files are
- * synced, on the disk pool. */
+/* What a follower writes in one snapshot. The store writes the files in order (new file, sync,
+ * rename, folder sync), after the log is flushed up to `covered_end_offset` and after the listed
+ * open files are synced, on the disk pool. */
 struct bl_snapshot_file {
   char path[512]; /* absolute */
   struct bl_buf bytes;
@@ -41,22 +42,24 @@ struct bl_snapshot_file *bl_snapshot_add(struct bl_snapshot *snapshot, const cha
 struct bl_follower;
 struct bl_follower_ops {
   const char *name;
-  /* FILLS the log offset from which records must be shown. A missing or damaged snapshot is not an error:
-   * start empty and ask for 0 (the store shows everything from the log's min offset). */
+  /* FILLS the log offset from which records must be shown. A missing or damaged snapshot is not an
+   * error: start empty and ask for 0 (the store shows everything from the log's min offset). */
   bl_err (*load)(struct bl_follower *follower, int64_t *out_covered_offset, struct bl_why *why);
-  /* What load read was covered by another log than the one that is there (the log ends before it, or was cut
-   * and written anew): forget all that came from log records, keep what came from elsewhere. Every record from
-   * the log's min offset follows. Called after load, before any on_record. */
+  /* What load read was covered by another log than the one that is there (the log ends before it,
+   * or was cut and written anew): forget all that came from log records, keep what came from
+   * elsewhere. Every record from the log's min offset follows. Called after load, before any
+   * on_record. */
   void (*discard)(struct bl_follower *follower);
   /* A record that is visible, in log order. BORROWS the record for the call. */
   void (*on_record)(struct bl_follower *follower, const struct bl_record *record);
-  /* Writes a part of the snapshot, at most about 100 us of work; true: call again on a later turn. The first
-   * call finds started == false and covered_offset set. */
+  /* Writes a part of the snapshot, at most about 100 us of work; true: call again on a later turn.
+   * The first call finds started == false and covered_offset set. */
   bool (*snapshot_step)(struct bl_follower *follower, struct bl_snapshot *snapshot);
   /* The snapshot is on disk (err BL_OK) or was given up. */
   void (*snapshot_done)(struct bl_follower *follower, const struct bl_snapshot *snapshot,
                         bl_err err);
-  /* The log offset below which this follower needs nothing of the log any more (before deletion). */
+  /* The log offset below which this follower needs nothing of the log any more (before deletion).
+   */
   int64_t (*needs_from)(struct bl_follower *follower);
   /* Log bytes below this offset are gone. */
   void (*log_min_moved)(struct bl_follower *follower, int64_t min_offset);

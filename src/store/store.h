@@ -1,11 +1,13 @@
 /* The store: one commit log and its followers.
  *
- * Marks: appended >= written >= flushed; visible = flushed (SYNC_FLUSH) or written (ASYNC_FLUSH). Every reader stops at
- * visible. Thread: everything on the core thread; the flush worker and the pool do what blocks.
+ * Marks: appended >= written >= flushed; visible = flushed (SYNC_FLUSH) or written (ASYNC_FLUSH).
+ * Every reader stops at visible. Thread: everything on the core thread; the flush worker and the
+ * pool do what blocks.
  *
- * A turn: the core appends any number of records to the ring, then calls bl_store_end_turn once, which
- * writes them with one pwrite, asks the flush worker for a sync when somebody waits, and completes what is
- * durable. When a worker's jobs end or timers fired, the core calls bl_store_end_turn again. */
+ * A turn: the core appends any number of records to the ring, then calls bl_store_end_turn once,
+ * which writes them with one pwrite, asks the flush worker for a sync when somebody waits, and
+ * completes what is durable. When a worker's jobs end or timers fired, the core calls
+ * bl_store_end_turn again. */
 #ifndef BOLIDE_STORE_STORE_H
 #define BOLIDE_STORE_STORE_H
 
@@ -33,8 +35,8 @@ struct bl_store_settings {
   int64_t snapshot_interval_ms; /* 30,000 */
   int64_t snapshot_bytes;       /* 256 MiB of log */
   bool append_crc;              /* enabledAppendPropCRC */
-  /* Gets what a person should read (damage, takeover, I/O errors): one line, no line feed. NULL: standard
-   * error. */
+  /* Gets what a person should read (damage, takeover, I/O errors): one line, no line feed. NULL:
+   * standard error. */
   void (*note)(void *note_context, const char *line);
   void *note_context;
 };
@@ -50,22 +52,25 @@ struct bl_store_marks {
 struct bl_store;
 
 /* Opens or creates the directory: takes `lock`, takes over a Java directory (design 5), loads every
- * follower, recovers the log, replays. BORROWS everything for the store's life; followers in the order in
- * which they shall see records. Errors with a sentence in `why`: BL_ERR_LOCKED, BL_ERR_NO_PERMISSION,
- * BL_ERR_VERSION (segment size differs, unknown format), BL_ERR_IO, BL_ERR_NO_SPACE. */
+ * follower, recovers the log, replays. BORROWS everything for the store's life; followers in the
+ * order in which they shall see records. Errors with a sentence in `why`: BL_ERR_LOCKED,
+ * BL_ERR_NO_PERMISSION, BL_ERR_VERSION (segment size differs, unknown format), BL_ERR_IO,
+ * BL_ERR_NO_SPACE. */
 BL_MUST_CHECK bl_err bl_store_open(const struct bl_store_settings *settings, struct bl_disk *disk,
                                    const struct bl_clock *clock, struct bl_timers *timers,
                                    struct bl_worker *flush_worker, struct bl_worker *pool,
                                    struct bl_follower *const *followers, int follower_count,
                                    struct bl_store **out_store, struct bl_why *why);
-/* Flushes, completes the waiters, snapshots every follower, closes. Blocks; after the loop ended. */
+/* Flushes, completes the waiters, snapshots every follower, closes. Blocks; after the loop ended.
+ */
 void bl_store_close(struct bl_store *store);
 
-/* Appends one record to the ring. The caller set everything but log_offset, store_ms and size_bytes, which
- * are FILLED (store_ms never goes back); with_crc comes from the settings. Visible to nobody yet.
- * BL_ERR_NOT_AVAILABLE: the log stopped after an I/O error, or is closing; BL_ERR_NO_SPACE: no segment is
- * ready because the disk is full; BL_ERR_BUSY: ring full of what is not written, or the next segment is
- * still being prepared: wait a turn; BL_ERR_MESSAGE_ILLEGAL: longer than a segment can hold. */
+/* Appends one record to the ring. The caller set everything but log_offset, store_ms and
+ * size_bytes, which are FILLED (store_ms never goes back); with_crc comes from the settings.
+ * Visible to nobody yet. BL_ERR_NOT_AVAILABLE: the log stopped after an I/O error, or is closing;
+ * BL_ERR_NO_SPACE: no segment is ready because the disk is full; BL_ERR_BUSY: ring full of what is
+ * not written, or the next segment is still being prepared: wait a turn; BL_ERR_MESSAGE_ILLEGAL:
+ * longer than a segment can hold. */
 BL_MUST_CHECK bl_err bl_store_append(struct bl_store *store, struct bl_record *record);
 /* Whether an append of that many bytes would be taken now; the errors of bl_store_append. */
 BL_MUST_CHECK bl_err bl_store_can_append(struct bl_store *store, int64_t bytes);
@@ -77,31 +82,32 @@ struct bl_store_waiter {
   int64_t offset;
   void (*done)(struct bl_store_waiter *waiter, bl_err err);
 };
-/* HOLDS the waiter until done. offset: the end of a record appended in this turn or before; never below that of
- * the waiter added before it (asserted). */
+/* HOLDS the waiter until done. offset: the end of a record appended in this turn or before; never
+ * below that of the waiter added before it (asserted). */
 void bl_store_wait(struct bl_store *store, struct bl_store_waiter *waiter, int64_t offset);
 
 /* Ends a turn, as above: write, flush, show records to the followers, complete waiters, a step of a
- * snapshot. Cheap when there is nothing to do. RETURNS true when it wants to be called again without an
- * event (more followers' work or snapshot steps are pending). */
+ * snapshot. Cheap when there is nothing to do. RETURNS true when it wants to be called again
+ * without an event (more followers' work or snapshot steps are pending). */
 bool bl_store_end_turn(struct bl_store *store);
 
 struct bl_store_marks bl_store_marks(const struct bl_store *store);
 /* After an I/O error: stopped for good. `why` gets the reason. */
 bool bl_store_failed(const struct bl_store *store, struct bl_why *why);
 
-/* BORROWS the bytes [offset, offset + len) of the log when they are in the ring: valid until the end of the
- * turn. The absent slice when they are not. len <= ring / 2. */
+/* BORROWS the bytes [offset, offset + len) of the log when they are in the ring: valid until the
+ * end of the turn. The absent slice when they are not. len <= ring / 2. */
 struct bl_slice bl_store_peek(const struct bl_store *store, int64_t offset, uint32_t len);
-/* FILLS `to` with those bytes, from the ring or from a file that is in the page cache. BL_ERR_COLD: ask
- * bl_store_warm and try again; BL_ERR_NOT_FOUND: below min_offset or beyond visible. Never across segments. */
+/* FILLS `to` with those bytes, from the ring or from a file that is in the page cache. BL_ERR_COLD:
+ * ask bl_store_warm and try again; BL_ERR_NOT_FOUND: below min_offset or beyond visible. Never
+ * across segments. */
 BL_MUST_CHECK bl_err bl_store_read(struct bl_store *store, int64_t offset, uint32_t len, void *to);
 /* The same, waiting for the disk: for starts, tools and tests. */
 BL_MUST_CHECK bl_err bl_store_read_blocking(struct bl_store *store, int64_t offset, uint32_t len,
                                             void *to);
 
-/* Reads [offset, offset+len) on the pool so that it is in the page cache, then calls done on the core
- * thread. HOLDS the request until done. */
+/* Reads [offset, offset+len) on the pool so that it is in the page cache, then calls done on the
+ * core thread. HOLDS the request until done. */
 struct bl_store_warm {
   struct bl_job job;
   struct bl_store *store;
@@ -117,8 +123,9 @@ void bl_store_warm(struct bl_store *store, struct bl_store_warm *warm, int64_t o
 
 /* Starts a snapshot of every follower at the next end_turn, whatever the interval. */
 void bl_store_snapshot_now(struct bl_store *store);
-/* A snapshot of this follower alone within delay_ms, for files that others read. The earliest of several calls
- * counts; nothing is written when its last snapshot covers the whole log. The rounds go on as before. */
+/* A snapshot of this follower alone within delay_ms, for files that others read. The earliest of
+ * several calls counts; nothing is written when its last snapshot covers the whole log. The rounds
+ * go on as before. */
 void bl_store_snapshot_soon(struct bl_store *store, const struct bl_follower *follower,
                             int64_t delay_ms);
 

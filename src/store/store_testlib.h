@@ -1,5 +1,5 @@
-/* For tests of the store: a store on a fake disk and a fake clock with inline workers, messages with
- * numbers, and a toy follower that remembers which numbers it saw. */
+/* For tests of the store: a store on a fake disk and a fake clock with inline workers, messages
+ * with numbers, and a toy follower that remembers which numbers it saw. */
 #ifndef BOLIDE_STORE_STORE_TESTLIB_H
 #define BOLIDE_STORE_STORE_TESTLIB_H
 

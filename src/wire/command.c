@@ -48,7 +48,8 @@ static bl_err decode_binary_fields(struct bl_cursor *map, struct bl_arena *arena
   return BL_OK;
 }
 
-static bl_err decode_binary(struct bl_slice header, struct bl_arena *arena, struct bl_command *command) {
+static bl_err decode_binary(struct bl_slice header, struct bl_arena *arena,
+                            struct bl_command *command) {
   struct bl_cursor cursor = bl_cursor_of(header);
   command->code = (int16_t)bl_cursor_u16(&cursor);
   command->language = bl_cursor_u8(&cursor);
@@ -64,7 +65,8 @@ static bl_err decode_binary(struct bl_slice header, struct bl_arena *arena, stru
   return map_bytes == 0 ? BL_OK : decode_binary_fields(&map_cursor, arena, command);
 }
 
-bl_err bl_command_decode(struct bl_slice frame, struct bl_arena *arena, struct bl_command *out_command) {
+bl_err bl_command_decode(struct bl_slice frame, struct bl_arena *arena,
+                         struct bl_command *out_command) {
   size_t frame_bytes = 0;
   bl_err err = bl_frame_size(frame, &frame_bytes);
   if (err != BL_OK) return err;
@@ -104,7 +106,8 @@ void bl_command_begin(struct bl_command_writer *writer, struct bl_buf *out, enum
   bl_buf_put_u32(out, 0);
 }
 
-void bl_command_put_text(struct bl_command_writer *writer, struct bl_slice name, struct bl_slice value) {
+void bl_command_put_text(struct bl_command_writer *writer, struct bl_slice name,
+                         struct bl_slice value) {
   if (writer->codec == BL_CODEC_JSON) {
     bl_command_put_json(writer, name, value);
     return;
@@ -142,5 +145,6 @@ void bl_command_end(struct bl_command_writer *writer, size_t body_bytes) {
   size_t header_bytes = out->len - writer->frame_at - 8;
   BL_ASSERT(header_bytes <= 0xffffffu);
   bl_store_u32(out->data + writer->frame_at, (uint32_t)(4 + header_bytes + body_bytes));
-  bl_store_u32(out->data + writer->frame_at + 4, (uint32_t)writer->codec << 24 | (uint32_t)header_bytes);
+  bl_store_u32(out->data + writer->frame_at + 4,
+               (uint32_t)writer->codec << 24 | (uint32_t)header_bytes);
 }

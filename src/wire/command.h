@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-#define BL_FRAME_BYTES_MAX 16777216      /* whole frame with its length word */
+#define BL_FRAME_BYTES_MAX 16777216       /* whole frame with its length word */
 #define BL_FRAME_HEADER_BYTES_MAX 1048576 /* ours; RocketMQ has only the 24 bits of the field */
 #define BL_COMMAND_FIELDS_MAX 16384
 
@@ -22,7 +22,12 @@
  * the highest they know. */
 #define BL_VERSION_ORDINAL 513
 
-enum bl_language { BL_LANGUAGE_JAVA = 0, BL_LANGUAGE_CPP = 1, BL_LANGUAGE_OTHER = 7, BL_LANGUAGE_GO = 9 };
+enum bl_language {
+  BL_LANGUAGE_JAVA = 0,
+  BL_LANGUAGE_CPP = 1,
+  BL_LANGUAGE_OTHER = 7,
+  BL_LANGUAGE_GO = 9
+};
 enum bl_codec { BL_CODEC_JSON = 0, BL_CODEC_BINARY = 1 };
 
 struct bl_field {
@@ -52,10 +57,11 @@ static inline bool bl_command_is_oneway(const struct bl_command *command) {
 /* The last field of that name, or the absent slice. */
 struct bl_slice bl_command_field(const struct bl_command *command, struct bl_slice name);
 
-/* How many bytes the frame at the start of `input` has, length word included. BL_ERR_SHORT: fewer than 8
- * bytes so far. BL_ERR_FORMAT: impossible lengths, close the connection. */
+/* How many bytes the frame at the start of `input` has, length word included. BL_ERR_SHORT: fewer
+ * than 8 bytes so far. BL_ERR_FORMAT: impossible lengths, close the connection. */
 BL_MUST_CHECK bl_err bl_frame_size(struct bl_slice input, size_t *out_bytes);
-/* FILLS a command from one whole frame; BORROWS `frame`, fields and unescaped texts are in the arena. */
+/* FILLS a command from one whole frame; BORROWS `frame`, fields and unescaped texts are in the
+ * arena. */
 BL_MUST_CHECK bl_err bl_command_decode(struct bl_slice frame, struct bl_arena *arena,
                                        struct bl_command *out_command);
 
@@ -69,10 +75,11 @@ struct bl_command_writer {
   int32_t code, version, opaque, flag;
   bool any_field;
 };
-void bl_command_begin(struct bl_command_writer *writer, struct bl_buf *out, enum bl_codec codec, int32_t code,
-                      int32_t opaque, int32_t flag, struct bl_slice remark);
+void bl_command_begin(struct bl_command_writer *writer, struct bl_buf *out, enum bl_codec codec,
+                      int32_t code, int32_t opaque, int32_t flag, struct bl_slice remark);
 /* Absent or empty values are not written in the binary form (Java reads them as absent). */
-void bl_command_put_text(struct bl_command_writer *writer, struct bl_slice name, struct bl_slice value);
+void bl_command_put_text(struct bl_command_writer *writer, struct bl_slice name,
+                         struct bl_slice value);
 void bl_command_put_i64(struct bl_command_writer *writer, struct bl_slice name, int64_t value);
 void bl_command_put_bool(struct bl_command_writer *writer, struct bl_slice name, bool value);
 /* Writes the lengths; body_bytes will follow, written by the caller. */

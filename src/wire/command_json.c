@@ -1,13 +1,14 @@
-/* The header is flat: one object whose values are scalars, but for extFields, an object of scalars. So it is read in
- * one pass without a tree; texts without escapes stay where they are. What is not flat (a nested value under
- * an unknown key) goes through the general parser. */
+/* The header is flat: one object whose values are scalars, but for extFields, an object of scalars.
+ * So it is read in one pass without a tree; texts without escapes stay where they are. What is not
+ * flat (a nested value under an unknown key) goes through the general parser. */
 #include "wire/command_json.h"
 
 #include "base/cursor.h"
 #include "base/json.h"
 
-static const char *const LANGUAGES[] = {"JAVA", "CPP", "DOTNET", "PYTHON", "DELPHI", "ERLANG", "RUBY",
-                                        "OTHER", "HTTP", "GO", "PHP", "OMS", "RUST", "NODE_JS"};
+static const char *const LANGUAGES[] = {"JAVA",   "CPP",  "DOTNET", "PYTHON", "DELPHI",
+                                        "ERLANG", "RUBY", "OTHER",  "HTTP",   "GO",
+                                        "PHP",    "OMS",  "RUST",   "NODE_JS"};
 
 static int32_t language_of(struct bl_slice name) {
   for (int32_t i = 0; i < (int32_t)(sizeof(LANGUAGES) / sizeof(LANGUAGES[0])); i++) {
@@ -31,7 +32,8 @@ static bool take_char(struct bl_cursor *in, char c) {
   return true;
 }
 
-/* A string at in->at (on its quote): raw bytes between the quotes; *out_escaped when it has a backslash. */
+/* A string at in->at (on its quote): raw bytes between the quotes; *out_escaped when it has a
+ * backslash. */
 static bool take_raw_string(struct bl_cursor *in, struct bl_slice *out_raw, bool *out_escaped) {
   const char *from = ++in->at;
   *out_escaped = false;
@@ -150,7 +152,8 @@ static bool take_member(struct bl_cursor *in, struct bl_arena *arena, struct bl_
   return true;
 }
 
-bl_err bl_command_decode_json(struct bl_slice header, struct bl_arena *arena, struct bl_command *command) {
+bl_err bl_command_decode_json(struct bl_slice header, struct bl_arena *arena,
+                              struct bl_command *command) {
   struct bl_cursor in = bl_cursor_of(header);
   if (!take_char(&in, '{')) return BL_ERR_FORMAT;
   while (!take_char(&in, '}')) {
@@ -187,7 +190,8 @@ void bl_command_begin_json(struct bl_command_writer *writer) {
   bl_buf_put_i64_text(writer->out, writer->code);
 }
 
-void bl_command_put_json(struct bl_command_writer *writer, struct bl_slice name, struct bl_slice value) {
+void bl_command_put_json(struct bl_command_writer *writer, struct bl_slice name,
+                         struct bl_slice value) {
   if (writer->any_field) {
     bl_buf_put_char(writer->out, ',');
   } else {

@@ -7,7 +7,8 @@
 BL_MUST_CHECK bl_err bl_command_decode_json(struct bl_slice header, struct bl_arena *arena,
                                             struct bl_command *command);
 void bl_command_begin_json(struct bl_command_writer *writer);
-void bl_command_put_json(struct bl_command_writer *writer, struct bl_slice name, struct bl_slice value);
+void bl_command_put_json(struct bl_command_writer *writer, struct bl_slice name,
+                         struct bl_slice value);
 void bl_command_end_json(struct bl_command_writer *writer);
 
 #endif

@@ -264,7 +264,7 @@ static void headers_that_are_not_json_are_refused(void **state) {
 static void nesting_has_no_depth_that_hurts(void **state) {
   size_t depth = 400000;
   char *header = malloc(2 * depth + 32);
-  size_t len = (size_t)sprintf(header, "{\"x\":");
+  size_t len = (size_t)snprintf(header, 32, "{\"x\":");
   memset(header + len, '[', depth);
   memset(header + len + depth, ']', depth);
   len += 2 * depth;
@@ -382,7 +382,7 @@ static void write_fields(struct bl_buf *out, enum bl_codec codec, int count) {
   bl_command_begin(&writer, out, codec, 1, 1, 0, (struct bl_slice){NULL, 0});
   for (int i = 0; i < count; i++) {
     char name[16];
-    sprintf(name, "f%d", i);
+    snprintf(name, sizeof(name), "f%d", i);
     bl_command_put_i64(&writer, bl_slice_text(name), i);
   }
   bl_command_end(&writer, 0);

@@ -5,13 +5,9 @@
 static bool put_value(const struct bl_field_def *def, struct bl_slice value, char *header) {
   void *to = header + def->offset;
   switch (def->kind) {
-    case BL_FIELD_TEXT:
-      memcpy(to, &value, sizeof(value));
-      return true;
-    case BL_FIELD_I32:
-      return bl_slice_i32(value, to);
-    case BL_FIELD_I64:
-      return bl_slice_i64(value, to);
+    case BL_FIELD_TEXT: memcpy(to, &value, sizeof(value)); return true;
+    case BL_FIELD_I32: return bl_slice_i32(value, to);
+    case BL_FIELD_I64: return bl_slice_i64(value, to);
     case BL_FIELD_BOOL: {
       bool flag = bl_slice_bool(value);
       memcpy(to, &flag, sizeof(flag));
@@ -21,8 +17,10 @@ static bool put_value(const struct bl_field_def *def, struct bl_slice value, cha
   return false;
 }
 
-/* The field of that name, first looked for at `guess`: senders that sort their fields hit at once. */
-static uint32_t find_field(const struct bl_header_table *table, struct bl_slice name, uint32_t guess) {
+/* The field of that name, first looked for at `guess`: senders that sort their fields hit at once.
+ */
+static uint32_t find_field(const struct bl_header_table *table, struct bl_slice name,
+                           uint32_t guess) {
   for (uint32_t i = 0; i < table->field_count; i++) {
     uint32_t at = guess + i;
     if (at >= table->field_count) at -= table->field_count;
@@ -55,8 +53,8 @@ bl_err bl_header_decode(const struct bl_header_table *table, const struct bl_com
   for (uint32_t i = 0; i < table->field_count; i++) {
     const struct bl_field_def *def = &table->fields[i];
     if (def->need == BL_FIELD_REQUIRED && ((present >> i) & 1u) == 0) {
-      return bl_why_set(why, BL_ERR_PARAMETER, "header field %.*s is missing (%s)", BL_FMT(def->name),
-                        def->meaning);
+      return bl_why_set(why, BL_ERR_PARAMETER, "header field %.*s is missing (%s)",
+                        BL_FMT(def->name), def->meaning);
     }
   }
   memcpy((char *)out_header + table->present_offset, &present, sizeof(present));
@@ -100,6 +98,7 @@ void bl_header_encode(const struct bl_header_table *table, const void *header,
   memcpy(&present, (const char *)header + table->present_offset, sizeof(present));
   for (uint32_t i = 0; i < table->field_count; i++) {
     const struct bl_field_def *def = &table->fields[i];
-    if (def->need == BL_FIELD_REQUIRED || ((present >> i) & 1u) != 0) put_field(def, header, writer);
+    if (def->need == BL_FIELD_REQUIRED || ((present >> i) & 1u) != 0)
+      put_field(def, header, writer);
   }
 }

@@ -7,7 +7,8 @@
 #include "base/bytes.h"
 #include "base/hex.h"
 
-size_t bl_msgid_text(const struct bl_host *host, int64_t log_offset, char out_text[BL_MSGID_TEXT_MAX]) {
+size_t bl_msgid_text(const struct bl_host *host, int64_t log_offset,
+                     char out_text[BL_MSGID_TEXT_MAX]) {
   uint8_t bytes[28];
   size_t n = host->addr_bytes;
   memcpy(bytes, host->addr, n);

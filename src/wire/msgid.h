@@ -12,7 +12,8 @@
 #define BL_MSGID_TEXT_MAX 57
 
 /* Upper-case hex, 32 or 56 characters, NUL behind. RETURNS the length. */
-size_t bl_msgid_text(const struct bl_host *host, int64_t log_offset, char out_text[BL_MSGID_TEXT_MAX]);
+size_t bl_msgid_text(const struct bl_host *host, int64_t log_offset,
+                     char out_text[BL_MSGID_TEXT_MAX]);
 bool bl_msgid_parse(struct bl_slice text, struct bl_host *out_host, int64_t *out_log_offset);
 
 /* What makes unique keys of one process distinct. */

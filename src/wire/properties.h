@@ -1,5 +1,5 @@
-/* The properties string of a message: name 0x01 value 0x02, repeated; the last 0x02 may be missing. Pure.
- * Source: apache/rocketmq common MessageDecoder#string2messageProperties. */
+/* The properties string of a message: name 0x01 value 0x02, repeated; the last 0x02 may be missing.
+ * Pure. Source: apache/rocketmq common MessageDecoder#string2messageProperties. */
 #ifndef BOLIDE_WIRE_PROPERTIES_H
 #define BOLIDE_WIRE_PROPERTIES_H
 
@@ -8,15 +8,17 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-/* Next pair of `*rest`; false at the end. Entries without 0x01 or with an empty name or value are skipped
- * as Java does. */
-bool bl_properties_next(struct bl_slice *rest, struct bl_slice *out_name, struct bl_slice *out_value);
+/* Next pair of `*rest`; false at the end. Entries without 0x01 or with an empty name or value are
+ * skipped as Java does. */
+bool bl_properties_next(struct bl_slice *rest, struct bl_slice *out_name,
+                        struct bl_slice *out_value);
 /* The value, or the absent slice. Of several of that name the last, as in a Java map. */
 struct bl_slice bl_properties_get(struct bl_slice properties, struct bl_slice name);
 /* Appends one pair. */
 void bl_properties_put(struct bl_buf *out, struct bl_slice name, struct bl_slice value);
 /* Appends `properties` without the pairs of that name, ending in 0x02 when not empty. */
-void bl_properties_put_without(struct bl_buf *out, struct bl_slice properties, struct bl_slice name);
+void bl_properties_put_without(struct bl_buf *out, struct bl_slice properties,
+                               struct bl_slice name);
 
 /* Names (apache/rocketmq common MessageConst). */
 #define BL_PROP_KEYS BL_SLICE("KEYS")

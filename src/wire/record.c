@@ -16,6 +16,35 @@ static bool topic_is_long(const struct bl_record *record) {
   return record->topic.len > BL_RECORD_TOPIC_V1_BYTES_MAX;
 }
 
+enum crc_property { CRC_ABSENT, CRC_PRESENT, CRC_DAMAGED };
+
+/* Whether the properties end in the CRC property, and what it says. Something that differs from one
+ * in a byte or two is one that was damaged. */
+static enum crc_property take_crc(struct bl_slice properties, uint32_t *out_crc) {
+  static const char name[] = BL_RECORD_CRC_PROPERTY "\x01";
+  if (properties.len < BL_RECORD_CRC_BYTES) return CRC_ABSENT;
+  const char *at = properties.ptr + properties.len - BL_RECORD_CRC_BYTES;
+  int wrong = at[BL_RECORD_CRC_BYTES - 1] != '\x02';
+  for (size_t i = 0; i < sizeof(name) - 1; i++) wrong += at[i] != name[i];
+  uint64_t crc = 0;
+  for (size_t i = BL_RECORD_CRC_BYTES - 2; i >= sizeof(name) - 1; i--) {
+    wrong += at[i] < '0' || at[i] > '9';
+    crc = crc * 10 + (uint64_t)(at[i] - '0');
+  }
+  *out_crc = (uint32_t)crc;
+  if (wrong > 0) return wrong <= CRC_WRONG_BYTES_MAX ? CRC_DAMAGED : CRC_ABSENT;
+  return crc <= CRC_MASK ? CRC_PRESENT : CRC_DAMAGED;
+}
+
+/* The CRC property starts behind a complete pair. Without one, what a sender put last may look like
+ * it: an empty pair behind keeps the reader from taking it for ours. */
+static bool needs_separator(const struct bl_record *record) {
+  struct bl_slice properties = record->properties;
+  uint32_t crc;
+  if (!record->with_crc) return take_crc(properties, &crc) != CRC_ABSENT;
+  return properties.len > 0 && properties.ptr[properties.len - 1] != '\x02';
+}
+
 uint32_t bl_record_size(struct bl_record *record) {
   record->sys_flag &= ~(BL_SYS_BORN_V6 | BL_SYS_STORE_V6);
   if (record->born_host.addr_bytes == 16) record->sys_flag |= BL_SYS_BORN_V6;
@@ -23,11 +52,7 @@ uint32_t bl_record_size(struct bl_record *record) {
   size_t bytes = FIXED_BYTES + record->born_host.addr_bytes + record->store_host.addr_bytes +
                  record->body.len + (topic_is_long(record) ? 2 : 1) + record->topic.len +
                  record->properties.len + (record->with_crc ? BL_RECORD_CRC_BYTES : 0);
-  /* The CRC property starts behind a complete pair. */
-  if (record->with_crc && record->properties.len > 0 &&
-      record->properties.ptr[record->properties.len - 1] != '\x02') {
-    bytes++;
-  }
+  if (needs_separator(record)) bytes++;
   record->size_bytes = (uint32_t)bytes;
   return record->size_bytes;
 }
@@ -43,7 +68,8 @@ static char *put_bytes(char *to, struct bl_slice bytes) {
   return to + bytes.len;
 }
 
-/* Ten digits, the least significant first, as UtilAll#crc32 and MessageDecoder#createCrc32 write them. */
+/* Ten digits, the least significant first, as UtilAll#crc32 and MessageDecoder#createCrc32 write
+ * them. */
 static void put_crc_property(char *record_start, char *to) {
   static const char name[] = BL_RECORD_CRC_PROPERTY "\x01";
   uint32_t crc = bl_crc32(0, record_start, (size_t)(to - record_start)) & CRC_MASK;
@@ -87,8 +113,8 @@ void bl_record_encode(const struct bl_record *record, char *out) {
   BL_ASSERT(properties_bytes <= BL_RECORD_PROPERTIES_BYTES_MAX);
   bl_store_u16(at, (uint16_t)properties_bytes);
   at = put_bytes(at + 2, record->properties);
+  if (needs_separator(record)) *at++ = '\x02';
   if (record->with_crc) {
-    if (record->properties.len > 0 && at[-1] != '\x02') *at++ = '\x02';
     put_crc_property(out, at);
     at += BL_RECORD_CRC_BYTES;
   }
@@ -100,26 +126,6 @@ static void take_host(struct bl_cursor *in, bool v6, struct bl_host *out_host) {
   struct bl_slice addr = bl_cursor_bytes(in, out_host->addr_bytes);
   if (addr.ptr != NULL) memcpy(out_host->addr, addr.ptr, addr.len);
   out_host->port = (int32_t)bl_cursor_u32(in);
-}
-
-enum crc_property { CRC_ABSENT, CRC_PRESENT, CRC_DAMAGED };
-
-/* Whether the properties end in the CRC property, and what it says. Something that differs from one in a byte or two
- * is one that was damaged. */
-static enum crc_property take_crc(struct bl_slice properties, uint32_t *out_crc) {
-  static const char name[] = BL_RECORD_CRC_PROPERTY "\x01";
-  if (properties.len < BL_RECORD_CRC_BYTES) return CRC_ABSENT;
-  const char *at = properties.ptr + properties.len - BL_RECORD_CRC_BYTES;
-  int wrong = at[BL_RECORD_CRC_BYTES - 1] != '\x02';
-  for (size_t i = 0; i < sizeof(name) - 1; i++) wrong += at[i] != name[i];
-  uint64_t crc = 0;
-  for (size_t i = BL_RECORD_CRC_BYTES - 2; i >= sizeof(name) - 1; i--) {
-    wrong += at[i] < '0' || at[i] > '9';
-    crc = crc * 10 + (uint64_t)(at[i] - '0');
-  }
-  *out_crc = (uint32_t)crc;
-  if (wrong > 0) return wrong <= CRC_WRONG_BYTES_MAX ? CRC_DAMAGED : CRC_ABSENT;
-  return crc <= CRC_MASK ? CRC_PRESENT : CRC_DAMAGED;
 }
 
 static bl_err check_crc(struct bl_slice bytes, uint32_t body_crc, const struct bl_record *record) {
@@ -153,7 +159,8 @@ static bl_err decode_fields(struct bl_slice bytes, uint32_t magic, enum bl_recor
   record->body = bl_cursor_bytes(&in, bl_cursor_u32(&in));
   size_t topic_bytes = magic == BL_RECORD_MAGIC_V2 ? bl_cursor_u16(&in) : bl_cursor_u8(&in);
   /* Java reads that byte with its sign. */
-  if (magic == BL_RECORD_MAGIC_V1 && topic_bytes > BL_RECORD_TOPIC_V1_BYTES_MAX) return BL_ERR_FORMAT;
+  if (magic == BL_RECORD_MAGIC_V1 && topic_bytes > BL_RECORD_TOPIC_V1_BYTES_MAX)
+    return BL_ERR_FORMAT;
   record->topic = bl_cursor_bytes(&in, topic_bytes);
   uint16_t properties_bytes = bl_cursor_u16(&in);
   if (properties_bytes > BL_RECORD_PROPERTIES_BYTES_MAX) return BL_ERR_FORMAT;
@@ -164,7 +171,8 @@ static bl_err decode_fields(struct bl_slice bytes, uint32_t magic, enum bl_recor
   return check == BL_RECORD_CHECKED ? check_crc(bytes, body_crc, record) : BL_OK;
 }
 
-bl_err bl_record_decode(struct bl_slice bytes, enum bl_record_check check, struct bl_record *out_record) {
+bl_err bl_record_decode(struct bl_slice bytes, enum bl_record_check check,
+                        struct bl_record *out_record) {
   memset(out_record, 0, sizeof(*out_record));
   if (bytes.len < 8) return BL_ERR_SHORT;
   uint32_t size_bytes = bl_load_u32(bytes.ptr);

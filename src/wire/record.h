@@ -52,15 +52,17 @@ struct bl_record {
 
 /* Bytes of the record once encoded; sets the IPv6 bits of sys_flag from the hosts. */
 uint32_t bl_record_size(struct bl_record *record);
-/* Writes size_bytes (as bl_record_size gave it) to `out`: offsets and times as they are in `record`. */
+/* Writes size_bytes (as bl_record_size gave it) to `out`: offsets and times as they are in
+ * `record`. */
 void bl_record_encode(const struct bl_record *record, char *out);
 
 enum bl_record_check { BL_RECORD_UNCHECKED, BL_RECORD_CHECKED };
 
-/* FILLS a view that BORROWS `bytes`, which may be longer than the record. Structure is always verified
- * (sizes agree, total length equality). CHECKED also verifies the property CRC when there is one, else the
- * body CRC. BL_ERR_SHORT: fewer bytes than the record says; BL_ERR_FORMAT; BL_ERR_CRC;
- * BL_ERR_NOT_FOUND: the blank record that ends a segment (size_bytes = the rest of the segment). */
+/* FILLS a view that BORROWS `bytes`, which may be longer than the record. Structure is always
+ * verified (sizes agree, total length equality). CHECKED also verifies the property CRC when there
+ * is one, else the body CRC. BL_ERR_SHORT: fewer bytes than the record says; BL_ERR_FORMAT;
+ * BL_ERR_CRC; BL_ERR_NOT_FOUND: the blank record that ends a segment (size_bytes = the rest of the
+ * segment). */
 BL_MUST_CHECK bl_err bl_record_decode(struct bl_slice bytes, enum bl_record_check check,
                                       struct bl_record *out_record);
 

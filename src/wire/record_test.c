@@ -233,6 +233,31 @@ static void properties_without_their_last_separator_get_it(void **state) {
   assert_int_equal(out.properties.len, 4 + BL_RECORD_CRC_BYTES);
 }
 
+/* A message that was read from a broker that writes checksums may be sent to one that does not,
+ * with its properties. */
+static void the_checksum_of_another_record_is_not_taken_for_ours(void **state) {
+  static const struct bl_slice cases[] = {
+      BL_SLICE("a\x01z\x02__CRC32#\x01"
+               "0123456789\x02"),
+      BL_SLICE("__CRC32#\x01"
+               "9999999999\x02"),
+      BL_SLICE("__CRC32#\x01"
+               "012345678x\x02"),
+  };
+  for (size_t i = 0; i < 3; i++) {
+    struct bl_record r = sample();
+    r.properties = cases[i];
+    check_round_trip(state, r);
+    r.with_crc = false;
+    struct bl_slice bytes = encode(state, r);
+    struct bl_record out;
+    assert_int_equal(bl_record_decode(bytes, BL_RECORD_CHECKED, &out), BL_OK);
+    assert_false(out.with_crc);
+    assert_int_equal(out.properties.len, cases[i].len + 1);
+    assert_true(bl_slice_starts(out.properties, cases[i]));
+  }
+}
+
 static void the_crc_ends_the_record_and_covers_all_before_it(void **state) {
   struct bl_record r = sample();
   uint32_t size = bl_record_size(&r);
@@ -316,6 +341,7 @@ int main(void) {
       TEST(shapes_of_records_survive),
       TEST(the_version_follows_the_length_of_the_topic),
       TEST(properties_without_their_last_separator_get_it),
+      TEST(the_checksum_of_another_record_is_not_taken_for_ours),
       TEST(the_crc_ends_the_record_and_covers_all_before_it),
       TEST(a_blank_record_ends_the_segment),
       TEST(what_is_no_record_is_refused),

@@ -42,7 +42,8 @@ void bl_group_write(struct bl_json_writer *w, const struct bl_group *group) {
   bl_json_close_object(w);
 }
 
-static struct bl_slice text_of(const struct bl_json *node, enum bl_json_kind kind, struct bl_arena *arena) {
+static struct bl_slice text_of(const struct bl_json *node, enum bl_json_kind kind,
+                               struct bl_arena *arena) {
   struct bl_slice text = {NULL, 0};
   if (node == NULL || node->kind != kind) return text;
   struct bl_buf out;

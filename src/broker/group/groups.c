@@ -60,7 +60,8 @@ static struct bl_slice own_or_absent(struct bl_slice text) {
   return text.ptr != NULL ? bl_table_own(text) : text;
 }
 
-bl_err bl_groups_put(struct bl_groups *groups, const struct bl_group *like, struct bl_group **out_group) {
+bl_err bl_groups_put(struct bl_groups *groups, const struct bl_group *like,
+                     struct bl_group **out_group) {
   struct bl_group *group = bl_groups_find(groups, like->name);
   if (group == NULL) {
     if ((int64_t)groups->table.map.count >= groups->limit) return BL_ERR_FULL;
@@ -94,8 +95,8 @@ bl_err bl_group_name_check(struct bl_slice name, struct bl_why *why) {
   int shown = (int)(name.len < 200 ? name.len : 200);
   if (name.len > BL_GROUP_BYTES_MAX) {
     return bl_why_set(why, BL_ERR_PARAMETER,
-                      "the specified group[%.*s] is longer than group max length: %d", shown, name.ptr,
-                      BL_GROUP_BYTES_MAX);
+                      "the specified group[%.*s] is longer than group max length: %d", shown,
+                      name.ptr, BL_GROUP_BYTES_MAX);
   }
   if (!bl_name_is_valid(name)) {
     return bl_why_set(why, BL_ERR_PARAMETER,
@@ -108,11 +109,10 @@ bl_err bl_group_name_check(struct bl_slice name, struct bl_why *why) {
 
 /* Source: apache/rocketmq common MixAll.isSysConsumerGroup, SubscriptionGroupManager#init. */
 bool bl_group_is_system(struct bl_slice name) {
-  static const char *const names[] = {"TOOLS_CONSUMER",       "SCHEDULE_CONSUMER",
-                                      "FILTERSRV_CONSUMER",   "__MONITOR_CONSUMER",
-                                      "SELF_TEST_C_GROUP",    "CID_ONS-HTTP-PROXY",
-                                      "CID_ONSAPI_PERMISSION", "CID_ONSAPI_OWNER",
-                                      "CID_ONSAPI_PULL"};
+  static const char *const names[] = {
+      "TOOLS_CONSUMER",        "SCHEDULE_CONSUMER", "FILTERSRV_CONSUMER",
+      "__MONITOR_CONSUMER",    "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY",
+      "CID_ONSAPI_PERMISSION", "CID_ONSAPI_OWNER",  "CID_ONSAPI_PULL"};
   if (bl_slice_starts(name, BL_SLICE("CID_RMQ_SYS_"))) return true;
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
     if (bl_slice_is(name, names[i])) return true;

@@ -1,5 +1,6 @@
 /* The subscription group table: what a consumer group may do. Thread: core.
- * JSON: apache/rocketmq SubscriptionGroupConfig, SubscriptionGroupManager; reference protocol.md 2.7, 4.9. */
+ * JSON: apache/rocketmq SubscriptionGroupConfig, SubscriptionGroupManager; reference
+ * protocol.md 2.7, 4.9. */
 #ifndef BOLIDE_BROKER_GROUP_GROUPS_H
 #define BOLIDE_BROKER_GROUP_GROUPS_H
 
@@ -54,11 +55,12 @@ bool bl_group_is_system(struct bl_slice name);
 
 void bl_group_write(struct bl_json_writer *w, const struct bl_group *group);
 /* FILLS `like` with texts in the arena. BL_ERR_FORMAT. */
-BL_MUST_CHECK bl_err bl_group_read(const struct bl_json *json, struct bl_slice name, struct bl_arena *arena,
-                                   struct bl_group *out_like);
+BL_MUST_CHECK bl_err bl_group_read(const struct bl_json *json, struct bl_slice name,
+                                   struct bl_arena *arena, struct bl_group *out_like);
 
 /* Doors (bl_meta_table). context: struct bl_groups. */
-void bl_groups_apply(void *context, struct bl_slice name, const struct bl_json *json, int64_t log_offset);
+void bl_groups_apply(void *context, struct bl_slice name, const struct bl_json *json,
+                     int64_t log_offset);
 bl_err bl_groups_replace(void *context, const struct bl_json *root, struct bl_why *why);
 bool bl_groups_write_step(void *context, struct bl_buf *out, void **progress);
 

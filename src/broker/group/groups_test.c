@@ -66,7 +66,8 @@ static void json_reads_back(void **state) {
       out.data,
       "{\"attributes\":{\"k\":\"v\"},\"brokerId\":1,\"consumeBroadcastEnable\":true,"
       "\"consumeEnable\":false,\"consumeFromMinEnable\":true,\"consumeMessageOrderly\":true,"
-      "\"consumeTimeoutMinute\":15,\"groupName\":\"CG\",\"groupRetryPolicy\":{\"type\":\"EXPONENTIAL\"},"
+      "\"consumeTimeoutMinute\":15,\"groupName\":\"CG\",\"groupRetryPolicy\":{\"type\":"
+      "\"EXPONENTIAL\"},"
       "\"groupSysFlag\":9,\"notifyConsumerIdsChangedEnable\":true,\"retryMaxTimes\":3,"
       "\"retryQueueNums\":2,\"subscriptionDataSet\":[{\"topic\":\"T\"}],"
       "\"whichBrokerWhenConsumeSlowly\":1}");
@@ -77,7 +78,8 @@ static void a_group_without_a_name_is_refused(void **state) {
   (void)state;
   const struct bl_json *root;
   struct bl_group like;
-  assert_int_equal(bl_json_parse(BL_SLICE("{\"brokerId\":1}"), BL_JSON_STRICT, &arena, &root, NULL), BL_OK);
+  assert_int_equal(bl_json_parse(BL_SLICE("{\"brokerId\":1}"), BL_JSON_STRICT, &arena, &root, NULL),
+                   BL_OK);
   assert_int_equal(bl_group_read(root, (struct bl_slice){NULL, 0}, &arena, &like), BL_ERR_FORMAT);
   assert_int_equal(bl_json_parse(BL_SLICE("[]"), BL_JSON_STRICT, &arena, &root, NULL), BL_OK);
   assert_int_equal(bl_group_read(root, BL_SLICE("CG"), &arena, &like), BL_ERR_FORMAT);

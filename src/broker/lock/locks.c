@@ -81,8 +81,8 @@ static void drop_expired(struct bl_locks *locks, int64_t now_ms) {
 }
 
 /* A lock that nobody has yet; NULL when the table is full. */
-static struct bl_lock *new_lock(struct bl_locks *locks, struct bl_slice group_name, struct bl_slice key,
-                                int64_t now_ms) {
+static struct bl_lock *new_lock(struct bl_locks *locks, struct bl_slice group_name,
+                                struct bl_slice key, int64_t now_ms) {
   if (locks->count >= LOCKS_MAX) drop_expired(locks, now_ms);
   if (locks->count >= LOCKS_MAX) return NULL;
   struct lock_group *group = bl_map_get(&locks->groups, group_name);

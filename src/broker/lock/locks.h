@@ -16,12 +16,13 @@ struct bl_broker;
 struct bl_locks {
   struct bl_map groups; /* group -> its locks by queue */
   int64_t count;
-  int64_t drop_at_ms;   /* monotonic: expired ones are looked for again from then on */
+  int64_t drop_at_ms; /* monotonic: expired ones are looked for again from then on */
 };
 
 void bl_locks_init(struct bl_locks *locks);
 void bl_locks_fini(struct bl_locks *locks);
-/* Takes or renews the lease. false: another client holds it, or a name is too long, or the table is full. */
+/* Takes or renews the lease. false: another client holds it, or a name is too long, or the table is
+ * full. */
 bool bl_locks_take(struct bl_broker *broker, struct bl_slice group, struct bl_slice topic,
                    int32_t queue_id, struct bl_slice client_id);
 /* Only the holder can. */

@@ -19,12 +19,10 @@ const char *bl_message_model_text(enum bl_message_model model) {
   return model == BL_BROADCASTING ? "BROADCASTING" : "CLUSTERING";
 }
 const char *bl_consume_from_text(enum bl_consume_from from) {
-  static const char *const texts[] = {"CONSUME_FROM_LAST_OFFSET",
-                                      "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
-                                      "CONSUME_FROM_MIN_OFFSET",
-                                      "CONSUME_FROM_MAX_OFFSET",
-                                      "CONSUME_FROM_FIRST_OFFSET",
-                                      "CONSUME_FROM_TIMESTAMP"};
+  static const char *const texts[] = {
+      "CONSUME_FROM_LAST_OFFSET",  "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
+      "CONSUME_FROM_MIN_OFFSET",   "CONSUME_FROM_MAX_OFFSET",
+      "CONSUME_FROM_FIRST_OFFSET", "CONSUME_FROM_TIMESTAMP"};
   return texts[from];
 }
 
@@ -35,7 +33,8 @@ static int64_t now_ms(const struct bl_broker *broker) {
 static void free_group(struct bl_member_group *group) {
   size_t cursor = 0;
   const struct bl_map_entry *entry;
-  while ((entry = bl_map_next(&group->subscriptions, &cursor)) != NULL) bl_subscription_free(entry->value);
+  while ((entry = bl_map_next(&group->subscriptions, &cursor)) != NULL)
+    bl_subscription_free(entry->value);
   bl_map_fini(&group->subscriptions);
   bl_timer_cancel(group->broker->timers, &group->notice_timer);
   bl_table_disown(group->name);
@@ -46,7 +45,8 @@ static struct bl_map *map_of(struct bl_broker *broker, bool is_consumer) {
   return is_consumer ? &broker->members.consumers : &broker->members.producers;
 }
 
-static struct bl_member_group *open_group(struct bl_broker *broker, struct bl_slice name, bool is_consumer) {
+static struct bl_member_group *open_group(struct bl_broker *broker, struct bl_slice name,
+                                          bool is_consumer) {
   struct bl_member_group *group = bl_map_get(map_of(broker, is_consumer), name);
   if (group != NULL) return group;
   group = calloc(1, sizeof(*group));
@@ -91,15 +91,16 @@ static struct bl_member *find_membership(const struct bl_client *client,
     }
     return NULL;
   }
-  for (struct bl_list *node = client->memberships.next; node != &client->memberships; node = node->next) {
+  for (struct bl_list *node = client->memberships.next; node != &client->memberships;
+       node = node->next) {
     struct bl_member *member = BL_CONTAINER(node, struct bl_member, in_client);
     if (member->group == group) return member;
   }
   return NULL;
 }
 
-/* The place of a connection before this one, which may be dead without our knowing: a client that is listed twice would
- * be given queues twice. */
+/* The place of a connection before this one, which may be dead without our knowing: a client that
+ * is listed twice would be given queues twice. */
 static void replace_older(const struct bl_client *client, struct bl_member_group *group) {
   for (struct bl_list *node = group->members.next; node != &group->members; node = node->next) {
     struct bl_member *member = BL_CONTAINER(node, struct bl_member, in_group);
@@ -149,9 +150,11 @@ static struct bl_client *open_client(struct bl_broker *broker, struct bl_conn *c
   return client;
 }
 
-/* Newer versions win; topics that the heartbeat does not name are dropped. RETURNS whether the set of topics changed: a
- * new filter of a known topic is no news for the other members (ConsumerGroupInfo#updateSubscription). */
-static bool update_subscriptions(struct bl_member_group *group, const struct bl_heartbeat_consumer *consumer) {
+/* Newer versions win; topics that the heartbeat does not name are dropped. RETURNS whether the set
+ * of topics changed: a new filter of a known topic is no news for the other members
+ * (ConsumerGroupInfo#updateSubscription). */
+static bool update_subscriptions(struct bl_member_group *group,
+                                 const struct bl_heartbeat_consumer *consumer) {
   bool changed = false;
   group->round++;
   group->has_subscriptions = true;
@@ -161,7 +164,8 @@ static bool update_subscriptions(struct bl_member_group *group, const struct bl_
     if (old != NULL) old->round = group->round;
     if (old != NULL && old->version >= in->version) continue;
     struct bl_subscription *fresh;
-    if (bl_subscription_new(in->topic, in->expression, in->expression_type, in->version, &fresh) != BL_OK) {
+    if (bl_subscription_new(in->topic, in->expression, in->expression_type, in->version, &fresh) !=
+        BL_OK) {
       continue;
     }
     changed = changed || old == NULL;
@@ -182,23 +186,26 @@ static bool update_subscriptions(struct bl_member_group *group, const struct bl_
 }
 
 /* The group has a place for the client, or the client is in it already. */
-static bool may_join(const struct bl_broker *broker, const struct bl_client *client, struct bl_slice name,
-                     bool is_consumer) {
+static bool may_join(const struct bl_broker *broker, const struct bl_client *client,
+                     struct bl_slice name, bool is_consumer) {
   if (client->membership_count < BL_CLIENT_GROUPS_MAX) return true;
   const struct bl_map *map = is_consumer ? &broker->members.consumers : &broker->members.producers;
   const struct bl_member_group *group = bl_map_get(map, name);
   return group != NULL && find_membership(client, group) != NULL;
 }
 
-static bool subscribes_in_order(const struct bl_broker *broker, const struct bl_heartbeat_consumer *consumer) {
+static bool subscribes_in_order(const struct bl_broker *broker,
+                                const struct bl_heartbeat_consumer *consumer) {
   for (uint32_t i = 0; i < consumer->subscription_count; i++) {
-    const struct bl_topic *topic = bl_topics_find(&broker->topics, consumer->subscriptions[i].topic);
+    const struct bl_topic *topic =
+        bl_topics_find(&broker->topics, consumer->subscriptions[i].topic);
     if (topic != NULL && topic->order) return true;
   }
   return false;
 }
 
-/* RETURNS whether its subscriptions are wanted: another member's, or none, are known for the group. */
+/* RETURNS whether its subscriptions are wanted: another member's, or none, are known for the group.
+ */
 static bool register_consumer(struct bl_broker *broker, struct bl_client *client,
                               const struct bl_heartbeat *heartbeat,
                               const struct bl_heartbeat_consumer *consumer) {
@@ -224,7 +231,8 @@ static bool register_consumer(struct bl_broker *broker, struct bl_client *client
 bl_err bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
                             const struct bl_heartbeat *heartbeat, bool *out_changed) {
   struct bl_client *client = open_client(broker, conn, heartbeat);
-  /* The old form always gets true; the new one when we do not have what its fingerprint stands for. */
+  /* The old form always gets true; the new one when we do not have what its fingerprint stands for.
+   */
   *out_changed = heartbeat->fingerprint == 0;
   for (uint32_t i = 0; i < heartbeat->consumer_count; i++) {
     if (!may_join(broker, client, heartbeat->consumers[i].group, true)) return BL_ERR_FULL;
@@ -237,8 +245,8 @@ bl_err bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
   return BL_OK;
 }
 
-void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn, struct bl_slice producer_group,
-                           struct bl_slice consumer_group) {
+void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn,
+                           struct bl_slice producer_group, struct bl_slice consumer_group) {
   struct bl_client *client = bl_conn_user(conn);
   if (client == NULL) return;
   for (int i = 0; i < 2; i++) {
@@ -275,7 +283,8 @@ static void on_sweep(struct bl_timer *timer, int64_t now) {
   while ((conn = bl_net_next(net, &cursor)) != NULL) {
     struct bl_role *role = bl_conn_context(conn);
     struct bl_client *client = role->server == broker ? bl_conn_user(conn) : NULL;
-    if (client != NULL && now - client->seen_ms > broker->settings->channel_expired_ms) bl_conn_close(conn);
+    if (client != NULL && now - client->seen_ms > broker->settings->channel_expired_ms)
+      bl_conn_close(conn);
   }
   if (members->client_count > 0) bl_timer_set(broker->timers, timer, now + SWEEP_MS);
 }
@@ -295,11 +304,13 @@ void bl_members_fini(struct bl_broker *broker) {
   bl_map_fini(&broker->members.producers);
 }
 
-struct bl_member_group *bl_members_consumers(const struct bl_broker *broker, struct bl_slice group) {
+struct bl_member_group *bl_members_consumers(const struct bl_broker *broker,
+                                             struct bl_slice group) {
   return bl_map_get(&broker->members.consumers, group);
 }
 
-struct bl_member_group *bl_members_producers(const struct bl_broker *broker, struct bl_slice group) {
+struct bl_member_group *bl_members_producers(const struct bl_broker *broker,
+                                             struct bl_slice group) {
   return bl_map_get(&broker->members.producers, group);
 }
 

@@ -1,6 +1,7 @@
-/* Who is here: clients by connection, the consumer and producer groups they are in, what the consumers subscribed
- * to. Membership notices (code 40) are coalesced: the first at once, then at most one per group per 500 ms.
- * Thread: core. Source: apache/rocketmq ConsumerManager, ProducerManager, ClientManageProcessor. */
+/* Who is here: clients by connection, the consumer and producer groups they are in, what the
+ * consumers subscribed to. Membership notices (code 40) are coalesced: the first at once, then at
+ * most one per group per 500 ms. Thread: core. Source: apache/rocketmq ConsumerManager,
+ * ProducerManager, ClientManageProcessor. */
 #ifndef BOLIDE_BROKER_MEMBERS_MEMBERS_H
 #define BOLIDE_BROKER_MEMBERS_MEMBERS_H
 
@@ -56,7 +57,8 @@ struct bl_member_group {
   struct bl_map subscriptions; /* topic -> struct bl_subscription */
   uint32_t round;              /* of the last update of the subscriptions */
   bool has_subscriptions;      /* a heartbeat brought them since the group came to be */
-  int32_t fingerprint;         /* of the last heartbeat for the group, of whichever member; 0: the old form */
+  int32_t
+      fingerprint; /* of the last heartbeat for the group, of whichever member; 0: the old form */
   struct bl_timer notice_timer;
   int64_t last_notice_ms;
   struct bl_broker *broker;
@@ -69,7 +71,7 @@ struct bl_client {
   char address[72];
   int32_t language;
   int32_t version;
-  int64_t seen_ms;     /* monotonic */
+  int64_t seen_ms; /* monotonic */
   struct bl_list memberships;
   uint32_t membership_count;
 };
@@ -112,14 +114,15 @@ struct bl_heartbeat {
   uint32_t producer_count;
 };
 
-/* Registers and refreshes. *out_changed: whether the client shall send its subscriptions (IS_SUB_CHANGE). A client that
- * comes back on another connection takes its places from the one before. BL_ERR_FULL: it is in BL_CLIENT_GROUPS_MAX
- * groups already; what was before in the heartbeat is registered. */
+/* Registers and refreshes. *out_changed: whether the client shall send its subscriptions
+ * (IS_SUB_CHANGE). A client that comes back on another connection takes its places from the one
+ * before. BL_ERR_FULL: it is in BL_CLIENT_GROUPS_MAX groups already; what was before in the
+ * heartbeat is registered. */
 BL_MUST_CHECK bl_err bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
                                           const struct bl_heartbeat *heartbeat, bool *out_changed);
 /* The client leaves these groups; an absent name leaves none. */
-void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn, struct bl_slice producer_group,
-                           struct bl_slice consumer_group);
+void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn,
+                           struct bl_slice producer_group, struct bl_slice consumer_group);
 void bl_members_conn_closed(struct bl_broker *broker, struct bl_conn *conn);
 
 /* NULL when nobody is in it. */

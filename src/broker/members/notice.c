@@ -15,9 +15,8 @@ static bool is_wanted(struct bl_broker *broker, const struct bl_member_group *gr
 
 static void tell_all(struct bl_broker *broker, const struct bl_member_group *group) {
   struct bl_consumer_group_header header = {.group = group->name};
-  struct bl_outgoing outgoing = {.code = NOTIFY_CONSUMER_IDS_CHANGED,
-                                 .table = &bl_consumer_group_table,
-                                 .header = &header};
+  struct bl_outgoing outgoing = {
+      .code = NOTIFY_CONSUMER_IDS_CHANGED, .table = &bl_consumer_group_table, .header = &header};
   for (struct bl_list *node = group->members.next; node != &group->members; node = node->next) {
     struct bl_member *member = BL_CONTAINER(node, struct bl_member, in_group);
     /* A connection that is closing gets none. */

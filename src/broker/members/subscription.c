@@ -24,7 +24,8 @@ static int compare_codes(const void *a, const void *b) {
 static bool next_tag(struct bl_slice *rest, struct bl_slice *out_tag) {
   while (rest->ptr != NULL && rest->len > 0) {
     size_t bar = 0;
-    while (bar < rest->len && !(rest->ptr[bar] == '|' && bar + 1 < rest->len && rest->ptr[bar + 1] == '|')) {
+    while (bar < rest->len &&
+           !(rest->ptr[bar] == '|' && bar + 1 < rest->len && rest->ptr[bar + 1] == '|')) {
       bar++;
     }
     *out_tag = bl_slice_trim(bl_slice_of(rest->ptr, bar));
@@ -92,5 +93,6 @@ bool bl_subscription_matches(const struct bl_subscription *subscription, int64_t
     }
     return false;
   }
-  return bsearch(&code, subscription->codes, subscription->tag_count, sizeof(code), compare_codes) != NULL;
+  return bsearch(&code, subscription->codes, subscription->tag_count, sizeof(code),
+                 compare_codes) != NULL;
 }

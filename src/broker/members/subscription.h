@@ -17,15 +17,15 @@ struct bl_subscription {
   struct bl_slice expression;      /* HELD: subString as the client sent it */
   struct bl_slice expression_type; /* HELD: "TAG", "SQL92" */
   int64_t version;
-  uint32_t round;       /* of the group's update that named it last */
-  bool all;             /* every message */
-  int32_t *codes;       /* Java hashes of the tags, sorted */
+  uint32_t round;        /* of the group's update that named it last */
+  bool all;              /* every message */
+  int32_t *codes;        /* Java hashes of the tags, sorted */
   struct bl_slice *tags; /* HELD texts */
   uint32_t tag_count;
 };
 
-/* RETURNS OWNED copy of everything. type absent or empty: TAG. BL_ERR_SUBSCRIPTION_PARSE: no tag between the bars, or over
- * the limits. */
+/* RETURNS OWNED copy of everything. type absent or empty: TAG. BL_ERR_SUBSCRIPTION_PARSE: no tag
+ * between the bars, or over the limits. */
 BL_MUST_CHECK bl_err bl_subscription_new(struct bl_slice topic, struct bl_slice expression,
                                          struct bl_slice type, int64_t version,
                                          struct bl_subscription **out_subscription);

@@ -13,8 +13,8 @@
 
 static struct bl_subscription *make(const char *expression, const char *type) {
   struct bl_subscription *subscription = NULL;
-  bl_err err =
-      bl_subscription_new(BL_SLICE("T"), bl_slice_text(expression), bl_slice_text(type), 1, &subscription);
+  bl_err err = bl_subscription_new(BL_SLICE("T"), bl_slice_text(expression), bl_slice_text(type), 1,
+                                   &subscription);
   return err == BL_OK ? subscription : NULL;
 }
 

@@ -57,7 +57,8 @@ void bl_offsets_fini(struct bl_offsets *offsets) {
 }
 
 /* The key in `space`; the absent slice when it is too long to be one. */
-static struct bl_slice key_of(struct bl_slice topic, struct bl_slice group, char space[KEY_BYTES_MAX]) {
+static struct bl_slice key_of(struct bl_slice topic, struct bl_slice group,
+                              char space[KEY_BYTES_MAX]) {
   size_t len = topic.len + 1 + group.len;
   if (len > KEY_BYTES_MAX || topic.len == 0 || group.len == 0) return (struct bl_slice){NULL, 0};
   memcpy(space, topic.ptr, topic.len);
@@ -80,8 +81,8 @@ int64_t bl_offsets_committed(const struct bl_offsets *offsets, struct bl_slice t
   return row->committed[queue_id];
 }
 
-int64_t bl_offsets_pulled(const struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
-                          int32_t queue_id) {
+int64_t bl_offsets_pulled(const struct bl_offsets *offsets, struct bl_slice topic,
+                          struct bl_slice group, int32_t queue_id) {
   const struct bl_offset_row *row = bl_offsets_find(offsets, topic, group);
   if (row == NULL || queue_id < 0 || queue_id >= row->queue_slots) return BL_OFFSET_NONE;
   return row->pulled[queue_id];
@@ -99,7 +100,8 @@ static struct bl_offset_row *new_row(struct bl_offsets *offsets, struct bl_slice
 }
 
 /* The row with a slot for the queue; NULL over slots_max. */
-static struct bl_offset_row *open_slot(struct bl_offsets *offsets, struct bl_slice key, int32_t queue_id) {
+static struct bl_offset_row *open_slot(struct bl_offsets *offsets, struct bl_slice key,
+                                       int32_t queue_id) {
   struct bl_offset_row *row = bl_map_get(&offsets->table.map, key);
   int32_t before = row != NULL ? row->queue_slots : 0;
   if (queue_id < before) return row;
@@ -176,7 +178,8 @@ size_t bl_offsets_forget(struct bl_offsets *offsets, struct bl_slice pattern) {
   return count;
 }
 
-/* The changed queues of the row, also those without an offset now (-1), until `out` is long enough. */
+/* The changed queues of the row, also those without an offset now (-1), until `out` is long enough.
+ */
 static void write_changes(struct bl_json_writer *w, struct bl_offset_row *row, size_t max_bytes) {
   bl_json_key_slice(w, row->key);
   bl_json_open_object(w);
@@ -194,7 +197,8 @@ bool bl_offsets_take_changed(struct bl_offsets *offsets, struct bl_buf *out, siz
   bl_json_key(&w, "offsetTable");
   bl_json_open_object(&w);
   while (!bl_list_empty(&offsets->changed) && out->len < max_bytes) {
-    struct bl_offset_row *row = BL_CONTAINER(offsets->changed.next, struct bl_offset_row, changed_node);
+    struct bl_offset_row *row =
+        BL_CONTAINER(offsets->changed.next, struct bl_offset_row, changed_node);
     write_changes(&w, row, max_bytes);
     if (row->changed_from == row->changed_to) bl_list_remove(&row->changed_node);
   }
@@ -205,7 +209,8 @@ bool bl_offsets_take_changed(struct bl_offsets *offsets, struct bl_buf *out, siz
 }
 
 static void take_table(struct bl_offsets *offsets, const struct bl_json *table) {
-  for (const struct bl_json *node = table != NULL ? table->child : NULL; node != NULL; node = node->next) {
+  for (const struct bl_json *node = table != NULL ? table->child : NULL; node != NULL;
+       node = node->next) {
     struct bl_slice group = node->key;
     struct bl_slice topic = bl_slice_cut(&group, '@');
     if (topic.len == 0 || group.len == 0 || node->key.len > KEY_BYTES_MAX) continue;

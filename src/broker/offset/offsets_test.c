@@ -109,7 +109,8 @@ static void patterns_forget(void **state) {
   const char *const groups[] = {"X", "Y", "X", "Y"};
   for (int i = 0; i < 4; i++) {
     assert_int_equal(
-        bl_offsets_commit(&offsets, bl_slice_text(topics[i]), bl_slice_text(groups[i]), 0, i), BL_OK);
+        bl_offsets_commit(&offsets, bl_slice_text(topics[i]), bl_slice_text(groups[i]), 0, i),
+        BL_OK);
   }
   assert_int_equal(bl_offsets_forget(&offsets, BL_SLICE("@")), 0);
   assert_int_equal(bl_offsets_forget(&offsets, BL_SLICE("A@X")), 1);
@@ -130,7 +131,8 @@ static void records_give_the_table_again(void **state) {
     char group[16];
     snprintf(group, sizeof(group), "G%d", rand_r(&seed) % 3);
     int64_t offset = rand_r(&seed) % 5 - 1;
-    assert_int_equal(bl_offsets_commit(&offsets, T, bl_slice_text(group), rand_r(&seed) % 300, offset), BL_OK);
+    assert_int_equal(
+        bl_offsets_commit(&offsets, T, bl_slice_text(group), rand_r(&seed) % 300, offset), BL_OK);
     if (rand_r(&seed) % 10 != 0 && i != 2999) continue;
     const char *text;
     do {
@@ -138,7 +140,8 @@ static void records_give_the_table_again(void **state) {
       const struct bl_json *root;
       if (text == NULL) break;
       assert_true(strlen(text) < 300);
-      assert_int_equal(bl_json_parse(bl_slice_text(text), BL_JSON_DIALECT, &arena, &root, NULL), BL_OK);
+      assert_int_equal(bl_json_parse(bl_slice_text(text), BL_JSON_DIALECT, &arena, &root, NULL),
+                       BL_OK);
       bl_offsets_apply(&replayed, BL_SLICE("*"), root, 0);
     } while (i == 2999 || rand_r(&seed) % 3 != 0);
   }
@@ -158,9 +161,10 @@ static void a_foreign_file_replaces_all(void **state) {
   const struct bl_json *root;
   struct bl_why why;
   commit(0, 5);
-  assert_int_equal(bl_json_parse(BL_SLICE("{\"offsetTable\":{\"T@H\":{0:3,99999:1,x:2},\"bad\":{0:1}}}"),
-                                 BL_JSON_DIALECT, &arena, &root, NULL),
-                   BL_OK);
+  assert_int_equal(
+      bl_json_parse(BL_SLICE("{\"offsetTable\":{\"T@H\":{0:3,99999:1,x:2},\"bad\":{0:1}}}"),
+                    BL_JSON_DIALECT, &arena, &root, NULL),
+      BL_OK);
   assert_int_equal(bl_offsets_replace(&offsets, root, &why), BL_OK);
   assert_int_equal(bl_offsets_committed(&offsets, T, G, 0), BL_OFFSET_NONE);
   assert_int_equal(bl_offsets_committed(&offsets, T, BL_SLICE("H"), 0), 3);

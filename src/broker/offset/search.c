@@ -16,7 +16,8 @@ static void finish(struct bl_time_search *search, bl_err err) {
   search->done(search);
 }
 
-/* What cannot be read is not asked for again; what retention took meanwhile is found out by reading it. */
+/* What cannot be read is not asked for again; what retention took meanwhile is found out by reading
+ * it. */
 static void warmed(struct bl_time_search *search, bl_err err) {
   if (err != BL_OK && err != BL_ERR_NOT_FOUND) {
     finish(search, err);

@@ -9,7 +9,8 @@
 /* The core is not held longer than that by holds; the clock is looked at now and then. */
 #define WAKES_NS_PER_TURN 200000
 #define WAKES_PER_LOOK 8
-/* After so many waits for the disk the read may block: the page cache forgets faster than we ask. */
+/* After so many waits for the disk the read may block: the page cache forgets faster than we ask.
+ */
 #define COLD_TRIES 4
 
 /* The holds of one queue hang at the queue's user pointer. */
@@ -106,7 +107,8 @@ void bl_holds_fini(struct bl_broker *broker) {
   while ((queue = bl_queues_next(broker->queues, &cursor)) != NULL) {
     struct queue_holds *holds = bl_queue_user(queue);
     if (holds == NULL) continue;
-    while (!bl_list_empty(&holds->list)) free_hold(BL_CONTAINER(holds->list.next, struct bl_hold, node));
+    while (!bl_list_empty(&holds->list))
+      free_hold(BL_CONTAINER(holds->list.next, struct bl_hold, node));
     free(holds);
     bl_queue_set_user(queue, NULL);
   }
@@ -150,8 +152,8 @@ static struct bl_hold *new_hold(struct bl_broker *broker, const struct bl_ticket
   hold->broker = broker;
   hold->ticket = *ticket;
   hold->pull = *pull;
-  hold->texts =
-      malloc(pull->group.len + pull->topic.len + pull->subscription.len + pull->expression_type.len + 1);
+  hold->texts = malloc(pull->group.len + pull->topic.len + pull->subscription.len +
+                       pull->expression_type.len + 1);
   BL_ASSERT(hold->texts != NULL);
   char *at = put_text(hold->texts, pull->group, &hold->pull.group);
   at = put_text(at, pull->topic, &hold->pull.topic);
@@ -172,8 +174,8 @@ static bool may_hold(struct bl_broker *broker) {
   return false;
 }
 
-bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket, const struct bl_pull *pull,
-                   struct bl_queue *queue) {
+bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket,
+                   const struct bl_pull *pull, struct bl_queue *queue) {
   if (!may_hold(broker)) return false;
   struct bl_hold *hold = new_hold(broker, ticket, pull);
   if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) != 0) {
@@ -211,12 +213,13 @@ static void warm(struct bl_hold *hold, const struct bl_cold *cold) {
   if (cold->queue != NULL) {
     bl_queue_warm(cold->queue, &hold->warm.queue, cold->queue_offset, on_queue_warm);
   } else {
-    bl_store_warm(hold->broker->store, &hold->warm.log, cold->log_offset, cold->log_bytes, on_log_warm);
+    bl_store_warm(hold->broker->store, &hold->warm.log, cold->log_offset, cold->log_bytes,
+                  on_log_warm);
   }
 }
 
-bool bl_holds_warm(struct bl_broker *broker, const struct bl_ticket *ticket, const struct bl_pull *pull,
-                   const struct bl_cold *cold) {
+bool bl_holds_warm(struct bl_broker *broker, const struct bl_ticket *ticket,
+                   const struct bl_pull *pull, const struct bl_cold *cold) {
   if (!may_hold(broker)) return false;
   warm(new_hold(broker, ticket, pull), cold);
   return true;
@@ -230,8 +233,8 @@ static void answer(struct bl_hold *hold, struct bl_arena *arena) {
   struct bl_why why;
   bl_list_remove(&hold->node);
   bl_timer_cancel(broker->timers, &hold->timer);
-  bl_err err = bl_broker_pull(broker, &hold->pull, false, hold->cold_count >= COLD_TRIES, arena, &pulled,
-                              &cold, &why);
+  bl_err err = bl_broker_pull(broker, &hold->pull, false, hold->cold_count >= COLD_TRIES, arena,
+                              &pulled, &cold, &why);
   if (err == BL_ERR_COLD) {
     warm(hold, &cold);
     return;
@@ -261,6 +264,7 @@ void bl_holds_wake_topic(struct bl_broker *broker, struct bl_slice topic) {
   while ((queue = bl_queues_next(broker->queues, &cursor)) != NULL) {
     struct queue_holds *holds = bl_queue_user(queue);
     if (holds == NULL || !bl_slice_eq(bl_queue_topic(queue), topic)) continue;
-    while (!bl_list_empty(&holds->list)) make_ready(BL_CONTAINER(holds->list.next, struct bl_hold, node));
+    while (!bl_list_empty(&holds->list))
+      make_ready(BL_CONTAINER(holds->list.next, struct bl_hold, node));
   }
 }

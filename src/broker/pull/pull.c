@@ -32,10 +32,11 @@ static bl_err refuse(struct bl_pulled *out, bl_err err, enum bl_forbidden forbid
   return err;
 }
 
-static bl_err check_group(struct bl_broker *broker, const struct bl_pull *pull, struct bl_pulled *out,
-                          struct bl_group **out_group, struct bl_why *why) {
+static bl_err check_group(struct bl_broker *broker, const struct bl_pull *pull,
+                          struct bl_pulled *out, struct bl_group **out_group, struct bl_why *why) {
   if ((broker->settings->broker_permission & BL_PERM_READ) == 0) {
-    bl_why_set(why, BL_OK, "the broker[%s] pulling message is forbidden", broker->settings->broker_ip1);
+    bl_why_set(why, BL_OK, "the broker[%s] pulling message is forbidden",
+               broker->settings->broker_ip1);
     return refuse(out, BL_ERR_NO_PERMISSION, BL_FORBIDDEN_BROKER);
   }
   if (pull->lite && !broker->settings->lite_pull_enable) {
@@ -56,8 +57,8 @@ static bl_err check_group(struct bl_broker *broker, const struct bl_pull *pull, 
   return BL_OK;
 }
 
-static bl_err check_topic(struct bl_broker *broker, const struct bl_pull *pull, struct bl_pulled *out,
-                          struct bl_topic **out_topic, struct bl_why *why) {
+static bl_err check_topic(struct bl_broker *broker, const struct bl_pull *pull,
+                          struct bl_pulled *out, struct bl_topic **out_topic, struct bl_why *why) {
   struct bl_topic *topic = bl_topics_find(&broker->topics, pull->topic);
   if (topic == NULL) {
     bl_why_set(why, BL_OK, "topic[%.*s] not exist, apply first please! " SEE, BL_FMT(pull->topic));
@@ -114,8 +115,8 @@ static void grow_runs(struct scan *scan) {
   scan->out->bodies = bodies;
 }
 
-/* Adds the record's bytes: from the ring without a copy, joined to the run before when it follows it in the
- * log; else read into the arena. */
+/* Adds the record's bytes: from the ring without a copy, joined to the run before when it follows
+ * it in the log; else read into the arena. */
 static bl_err add_record(struct scan *scan, const struct bl_queue_entry *entry) {
   struct bl_store *store = scan->broker->store;
   struct bl_slice bytes = bl_store_peek(store, entry->log_offset, entry->size_bytes);
@@ -130,7 +131,8 @@ static bl_err add_record(struct scan *scan, const struct bl_queue_entry *entry) 
     bytes = bl_slice_of(space, entry->size_bytes);
   }
   struct bl_slice *last = out->body_count > 0 ? &out->bodies[out->body_count - 1] : NULL;
-  if (in_ring && last != NULL && scan->run_end == entry->log_offset && last->ptr + last->len == bytes.ptr) {
+  if (in_ring && last != NULL && scan->run_end == entry->log_offset &&
+      last->ptr + last->len == bytes.ptr) {
     last->len += bytes.len;
   } else {
     grow_runs(scan);
@@ -142,7 +144,8 @@ static bl_err add_record(struct scan *scan, const struct bl_queue_entry *entry) 
   return BL_OK;
 }
 
-/* One entry. RETURNS BL_OK to go on, BL_ERR_FULL when the answer ends before it, BL_ERR_COLD; others as bl_store_read. */
+/* One entry. RETURNS BL_OK to go on, BL_ERR_FULL when the answer ends before it, BL_ERR_COLD;
+ * others as bl_store_read. */
 static bl_err take_entry(struct scan *scan, const struct bl_queue_entry *entry) {
   struct bl_pulled *out = scan->out;
   if (!bl_subscription_matches(scan->filter, entry->tags_code)) {
@@ -155,13 +158,12 @@ static bl_err take_entry(struct scan *scan, const struct bl_queue_entry *entry) 
   }
   bl_err err = add_record(scan, entry);
   if (err == BL_ERR_COLD) {
-    *scan->cold = (struct bl_cold){.log_offset = entry->log_offset,
-                                   .log_bytes = scan->bytes_max > entry->size_bytes
-                                                    ? scan->bytes_max
-                                                    : entry->size_bytes};
+    *scan->cold = (struct bl_cold){
+        .log_offset = entry->log_offset,
+        .log_bytes = scan->bytes_max > entry->size_bytes ? scan->bytes_max : entry->size_bytes};
   }
-  /* A record that is gone (deleted with its segment, or fenced as damage) is stepped over; one that cannot be read
-   * now is not. What was found so far is an answer already. */
+  /* A record that is gone (deleted with its segment, or fenced as damage) is stepped over; one that
+   * cannot be read now is not. What was found so far is an answer already. */
   if (err == BL_ERR_NOT_FOUND) scan->removed = true;
   if (err != BL_OK && err != BL_ERR_NOT_FOUND) return out->message_count > 0 ? BL_ERR_FULL : err;
   out->next_offset = entry->queue_offset + entry->count;
@@ -171,8 +173,9 @@ static bl_err take_entry(struct scan *scan, const struct bl_queue_entry *entry) 
 static bl_err read_entries(struct scan *scan, int64_t offset, struct bl_queue_entry *entries,
                            uint32_t *out_count) {
   struct bl_queue *queue = scan->out->queue;
-  bl_err err = scan->blocking ? bl_queue_read_blocking(queue, offset, entries, READ_ENTRIES, out_count)
-                              : bl_queue_read(queue, offset, entries, READ_ENTRIES, out_count);
+  bl_err err = scan->blocking
+                   ? bl_queue_read_blocking(queue, offset, entries, READ_ENTRIES, out_count)
+                   : bl_queue_read(queue, offset, entries, READ_ENTRIES, out_count);
   if (err == BL_ERR_COLD) *scan->cold = (struct bl_cold){.queue = queue, .queue_offset = offset};
   return err;
 }
@@ -260,8 +263,10 @@ static bl_err read_messages(struct scan *scan, struct bl_topic *topic) {
   return BL_OK;
 }
 
-static void note_pull(struct bl_broker *broker, const struct bl_pull *pull, const struct bl_pulled *out) {
-  bl_offsets_note_pull(&broker->offsets, pull->topic, pull->group, pull->queue_id, out->next_offset);
+static void note_pull(struct bl_broker *broker, const struct bl_pull *pull,
+                      const struct bl_pulled *out) {
+  bl_offsets_note_pull(&broker->offsets, pull->topic, pull->group, pull->queue_id,
+                       out->next_offset);
   if (out->message_count == 0) {
     broker->stats.get_missed++;
     return;
@@ -276,8 +281,8 @@ static int32_t limit_of(int32_t asked, int32_t limit) {
   return asked < limit ? asked : limit;
 }
 
-static bl_err run(struct bl_broker *broker, const struct bl_pull *pull, bool first, struct scan *scan,
-                  struct bl_topic *topic) {
+static bl_err run(struct bl_broker *broker, const struct bl_pull *pull, bool first,
+                  struct scan *scan, struct bl_topic *topic) {
   struct bl_pulled *out = scan->out;
   if (first && (pull->sys_flag & BL_PULL_COMMIT) != 0) {
     /* The queue id was checked against the topic: it cannot be refused. */
@@ -289,16 +294,17 @@ static bl_err run(struct bl_broker *broker, const struct bl_pull *pull, bool fir
                                                   ? broker->settings->max_transfer_count
                                                   : PULL_COUNT_MAX);
   scan->bytes_max = broker->settings->max_transfer_bytes;
-  if (pull->max_bytes >= 100 && pull->max_bytes < scan->bytes_max) scan->bytes_max = pull->max_bytes;
+  if (pull->max_bytes >= 100 && pull->max_bytes < scan->bytes_max)
+    scan->bytes_max = pull->max_bytes;
   scan->run_end = -1;
   bl_err err = read_messages(scan, topic);
   if (err == BL_OK) note_pull(broker, pull, out);
   return err;
 }
 
-bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull, bool first, bool blocking,
-                      struct bl_arena *arena, struct bl_pulled *out_pulled, struct bl_cold *out_cold,
-                      struct bl_why *why) {
+bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull, bool first,
+                      bool blocking, struct bl_arena *arena, struct bl_pulled *out_pulled,
+                      struct bl_cold *out_cold, struct bl_why *why) {
   struct bl_group *group = NULL;
   struct bl_topic *topic = NULL;
   const struct bl_subscription *filter = NULL;
@@ -308,8 +314,8 @@ bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull, bool
   if (check_group(broker, pull, out_pulled, &group, why) != BL_OK) return BL_OK;
   if (check_topic(broker, pull, out_pulled, &topic, why) != BL_OK) return BL_OK;
   if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) != 0) {
-    if (bl_subscription_new(pull->topic, pull->subscription, pull->expression_type, pull->sub_version,
-                            &carried) != BL_OK) {
+    if (bl_subscription_new(pull->topic, pull->subscription, pull->expression_type,
+                            pull->sub_version, &carried) != BL_OK) {
       bl_why_set(why, BL_OK, "parse the consumer's subscription failed");
       refuse(out_pulled, BL_ERR_SUBSCRIPTION_PARSE, BL_FORBIDDEN_NONE);
       return BL_OK;
@@ -324,8 +330,13 @@ bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull, bool
                BL_FMT(filter->expression_type));
     refuse(out_pulled, BL_ERR_SYSTEM, BL_FORBIDDEN_NONE);
   } else {
-    struct scan scan = {.broker = broker, .pull = pull, .filter = filter, .arena = arena,
-                        .out = out_pulled, .cold = out_cold, .blocking = blocking};
+    struct scan scan = {.broker = broker,
+                        .pull = pull,
+                        .filter = filter,
+                        .arena = arena,
+                        .out = out_pulled,
+                        .cold = out_cold,
+                        .blocking = blocking};
     out_pulled->topic_sys_flag = topic->sys_flag;
     out_pulled->group_sys_flag = group->sys_flag;
     err = run(broker, pull, first, &scan, topic);

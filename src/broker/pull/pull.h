@@ -1,6 +1,6 @@
 /* Pulling: checks, which records, what the client shall ask next. Thread: core.
- * Order of checks and texts: apache/rocketmq PullMessageProcessor, DefaultMessageStore#getMessage; reference
- * protocol.md 6.1b. */
+ * Order of checks and texts: apache/rocketmq PullMessageProcessor, DefaultMessageStore#getMessage;
+ * reference protocol.md 6.1b. */
 #ifndef BOLIDE_BROKER_PULL_PULL_H
 #define BOLIDE_BROKER_PULL_PULL_H
 
@@ -48,9 +48,9 @@ enum bl_forbidden {
 };
 
 struct bl_pulled {
-  int32_t code;          /* response code */
-  const char *status;    /* remark: RocketMQ's GetMessageStatus */
-  bool counted;          /* the offsets below were computed: they go into the answer */
+  int32_t code;       /* response code */
+  const char *status; /* remark: RocketMQ's GetMessageStatus */
+  bool counted;       /* the offsets below were computed: they go into the answer */
   int64_t next_offset;
   int64_t min_offset;
   int64_t max_offset;
@@ -58,25 +58,27 @@ struct bl_pulled {
   int32_t topic_sys_flag;
   int32_t group_sys_flag;
   enum bl_forbidden forbidden;
-  struct bl_slice *bodies; /* runs of records: BORROWED from the ring until the end of the turn, or in the arena */
+  struct bl_slice *bodies; /* runs of records: BORROWED from the ring until the end of the turn, or
+                              in the arena */
   uint32_t body_count;
   int32_t message_count;
   int64_t bytes;
-  struct bl_queue *queue;  /* where a hold waits; NULL when it may not */
-  bool none_yet;           /* nothing new at that offset: may be held */
+  struct bl_queue *queue; /* where a hold waits; NULL when it may not */
+  bool none_yet;          /* nothing new at that offset: may be held */
 };
 
-/* FILLS out_pulled. Commits the offset first when asked and `first`. BL_OK: answer it (also with codes 19 to 29). BL_ERR_COLD:
- * not in memory; *out_cold says what to warm, then call again. `blocking`: never COLD. `why` gets the remark of a
- * refusal. */
+/* FILLS out_pulled. Commits the offset first when asked and `first`. BL_OK: answer it (also with
+ * codes 19 to 29). BL_ERR_COLD: not in memory; *out_cold says what to warm, then call again.
+ * `blocking`: never COLD. `why` gets the remark of a refusal. */
 struct bl_cold {
   struct bl_queue *queue; /* chunk at queue_offset; NULL: the log */
   int64_t queue_offset;
   int64_t log_offset;
   int64_t log_bytes;
 };
-BL_MUST_CHECK bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull, bool first,
-                                    bool blocking, struct bl_arena *arena, struct bl_pulled *out_pulled,
-                                    struct bl_cold *out_cold, struct bl_why *why);
+BL_MUST_CHECK bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull,
+                                    bool first, bool blocking, struct bl_arena *arena,
+                                    struct bl_pulled *out_pulled, struct bl_cold *out_cold,
+                                    struct bl_why *why);
 
 #endif

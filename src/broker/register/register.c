@@ -114,9 +114,10 @@ static void send_registration(struct server *server) {
                                  .body = bl_buf_slice(&body)};
   server->sent_counter = broker->topics.table.version.counter;
   server->call.done = on_registered;
-  bl_err err = body.failed ? BL_ERR_FULL
-                           : bl_remoting_call_address(broker->remoting, server->address, &outgoing,
-                                                      broker->settings->register_timeout_ms, &server->call);
+  bl_err err = body.failed
+                   ? BL_ERR_FULL
+                   : bl_remoting_call_address(broker->remoting, server->address, &outgoing,
+                                              broker->settings->register_timeout_ms, &server->call);
   bl_buf_fini(&body);
   if (err != BL_OK) on_registered(&server->call, err, NULL);
 }
@@ -146,8 +147,8 @@ static void ask_version(struct server *server) {
                                  .header = &header,
                                  .body = bl_buf_slice(&body)};
   server->call.done = on_version;
-  bl_err err =
-      bl_remoting_call_address(broker->remoting, server->address, &outgoing, QUERY_MS, &server->call);
+  bl_err err = bl_remoting_call_address(broker->remoting, server->address, &outgoing, QUERY_MS,
+                                        &server->call);
   bl_buf_fini(&body);
   if (err != BL_OK) on_registered(&server->call, err, NULL);
 }
@@ -179,8 +180,10 @@ struct bl_registrar *bl_registrar_new(struct bl_broker *broker) {
   while (rest.ptr != NULL && registrar->count < SERVERS_MAX) {
     struct bl_slice address = bl_slice_trim(bl_slice_cut(&rest, ';'));
     if (address.len == 0) continue;
-    registrar->servers[registrar->count++] = (struct server){
-        .registrar = registrar, .address = bl_table_own(address), .registered_counter = -1, .up = true};
+    registrar->servers[registrar->count++] = (struct server){.registrar = registrar,
+                                                             .address = bl_table_own(address),
+                                                             .registered_counter = -1,
+                                                             .up = true};
   }
   sleep_until(registrar, 0);
   return registrar;

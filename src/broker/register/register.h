@@ -1,6 +1,7 @@
-/* Registration with name servers of other processes: the topic table to each of them, every period and when it
- * changed; by QUERY_DATA_VERSION first unless forceRegister. A name server that is down is tried again. Thread: core.
- * Source: apache/rocketmq BrokerOuterAPI#registerBrokerAll, #needRegister; reference protocol.md 3.10, G17, G18. */
+/* Registration with name servers of other processes: the topic table to each of them, every period
+ * and when it changed; by QUERY_DATA_VERSION first unless forceRegister. A name server that is down
+ * is tried again. Thread: core. Source: apache/rocketmq BrokerOuterAPI#registerBrokerAll,
+ * #needRegister; reference protocol.md 3.10, G17, G18. */
 #ifndef BOLIDE_BROKER_REGISTER_REGISTER_H
 #define BOLIDE_BROKER_REGISTER_REGISTER_H
 
@@ -10,7 +11,8 @@
 struct bl_broker;
 struct bl_registrar;
 
-/* RETURNS OWNED; starts at once. Name servers come from settings->namesrv_addr. NULL: none is configured. */
+/* RETURNS OWNED; starts at once. Name servers come from settings->namesrv_addr. NULL: none is
+ * configured. */
 struct bl_registrar *bl_registrar_new(struct bl_broker *broker);
 /* Takes leave of every name server (one-way) and frees. Accepts NULL. */
 void bl_registrar_free(struct bl_registrar *registrar);

@@ -1,5 +1,5 @@
-/* The body of a batch: total, magic, body CRC, flag, body length, body, properties length, properties.
- * Source: apache/rocketmq common MessageDecoder#encodeMessage. */
+/* The body of a batch: total, magic, body CRC, flag, body length, body, properties length,
+ * properties. Source: apache/rocketmq common MessageDecoder#encodeMessage. */
 #include "base/cursor.h"
 #include "broker/send/send.h"
 

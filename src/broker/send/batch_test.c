@@ -49,7 +49,8 @@ static void messages_are_taken_apart(void **state) {
   bl_buf_fini(&bytes);
 }
 
-/* Cut anywhere but between messages, or with a wrong length, it is malformed; nothing is read beyond it. */
+/* Cut anywhere but between messages, or with a wrong length, it is malformed; nothing is read
+ * beyond it. */
 static void every_cut_is_noticed(void **state) {
   (void)state;
   struct bl_buf bytes;

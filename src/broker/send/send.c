@@ -40,12 +40,18 @@ static const struct {
   const char *name;
   enum special special;
 } SPECIALS[] = {
-    {"UNIQ_KEY", UNIQ},         {"KEYS", KEYS},
-    {"WAIT", WAIT},             {"DELAY", DELAY},
-    {"TIMER_DELAY_SEC", TIMER}, {"TIMER_DELAY_MS", TIMER},
-    {"TIMER_DELIVER_MS", TIMER}, {"TRAN_MSG", TRANSACTION},
-    {"CLUSTER", DROPPED},       {"MSG_REGION", DROPPED},
-    {"TRACE_ON", DROPPED},      {"POP_CK", DROPPED},
+    {"UNIQ_KEY", UNIQ},
+    {"KEYS", KEYS},
+    {"WAIT", WAIT},
+    {"DELAY", DELAY},
+    {"TIMER_DELAY_SEC", TIMER},
+    {"TIMER_DELAY_MS", TIMER},
+    {"TIMER_DELIVER_MS", TIMER},
+    {"TRAN_MSG", TRANSACTION},
+    {"CLUSTER", DROPPED},
+    {"MSG_REGION", DROPPED},
+    {"TRACE_ON", DROPPED},
+    {"POP_CK", DROPPED},
     {BL_RECORD_CRC_PROPERTY, DROPPED},
 };
 
@@ -59,7 +65,8 @@ static enum special special_of(struct bl_slice name) {
   return PLAIN;
 }
 
-/* Copies the sender's properties without those that are the broker's own to set. A dead letter waits no more. */
+/* Copies the sender's properties without those that are the broker's own to set. A dead letter
+ * waits no more. */
 static void copy_properties(struct bl_buf *out, struct bl_slice properties, bool is_dead,
                             struct wishes *wishes) {
   struct bl_slice name;
@@ -68,29 +75,17 @@ static void copy_properties(struct bl_buf *out, struct bl_slice properties, bool
   while (bl_properties_next(&properties, &name, &value)) {
     int32_t level;
     switch (special_of(name)) {
-      case DROPPED:
-        continue;
-      case WAIT:
-        wishes->no_wait = bl_slice_is(value, "false");
-        break;
-      case UNIQ:
-        wishes->uniq_key = value;
-        break;
-      case KEYS:
-        wishes->keys = value;
-        break;
+      case DROPPED: continue;
+      case WAIT: wishes->no_wait = bl_slice_is(value, "false"); break;
+      case UNIQ: wishes->uniq_key = value; break;
+      case KEYS: wishes->keys = value; break;
       case DELAY:
         if (is_dead) continue;
         wishes->delayed = wishes->delayed || (bl_slice_i32(value, &level) && level > 0);
         break;
-      case TIMER:
-        wishes->delayed = true;
-        break;
-      case TRANSACTION:
-        wishes->transaction = bl_slice_bool(value);
-        break;
-      case PLAIN:
-        break;
+      case TIMER: wishes->delayed = true; break;
+      case TRANSACTION: wishes->transaction = bl_slice_bool(value); break;
+      case PLAIN: break;
     }
     bl_properties_put(out, name, value);
   }
@@ -119,8 +114,7 @@ static bl_err append_error(bl_err err, struct bl_broker *broker, struct bl_why *
       return bl_why_set(why, err, "the message is larger than a commit log file can hold");
     case BL_ERR_FULL:
       return bl_why_set(why, err, "the broker has as many topics or queues as it may have");
-    default:
-      return bl_why_set(why, err, "%s", bl_err_text(err));
+    default: return bl_why_set(why, err, "%s", bl_err_text(err));
   }
 }
 
@@ -139,19 +133,20 @@ static bl_err check_topic(struct bl_broker *broker, const struct bl_send *send,
   }
   /* TopicSysFlag: 1 unit topic, 2 subscribed by units. */
   int32_t sys_flag = !send->unit_mode ? 0 : bl_topic_is_retry(send->topic) ? 2 : 1;
-  err = bl_broker_topic_for_send(broker, send->topic, send->default_topic, send->default_queues, sys_flag,
-                                 &topic);
+  err = bl_broker_topic_for_send(broker, send->topic, send->default_topic, send->default_queues,
+                                 sys_flag, &topic);
   if (err == BL_ERR_NO_TOPIC) {
     return bl_why_set(why, BL_ERR_NO_TOPIC, "topic[%.*s] not exist, apply first please!" FAQ,
                       BL_FMT(send->topic));
   }
   if (err != BL_OK) return append_error(err, broker, why);
-  int32_t limit = topic->write_queues > topic->read_queues ? topic->write_queues : topic->read_queues;
+  int32_t limit =
+      topic->write_queues > topic->read_queues ? topic->write_queues : topic->read_queues;
   if (send->queue_id >= limit) {
     struct bl_arena arena;
     bl_arena_init(&arena);
-    bl_why_set(why, BL_ERR_PARAMETER, "request queueId[%d] is illegal, %s Producer: %s", send->queue_id,
-               bl_topic_text(topic, &arena).ptr, send->peer);
+    bl_why_set(why, BL_ERR_PARAMETER, "request queueId[%d] is illegal, %s Producer: %s",
+               send->queue_id, bl_topic_text(topic, &arena).ptr, send->peer);
     bl_arena_fini(&arena);
     return BL_ERR_PARAMETER;
   }
@@ -160,13 +155,15 @@ static bl_err check_topic(struct bl_broker *broker, const struct bl_send *send,
 }
 
 static bl_err too_large(struct bl_broker *broker, struct bl_why *why) {
-  return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
-                    "the message is illegal, maybe msg body or properties length not matched. msg body "
-                    "length limit %dB, msg properties length limit 32KB.",
-                    broker->settings->max_message_bytes);
+  return bl_why_set(
+      why, BL_ERR_MESSAGE_ILLEGAL,
+      "the message is illegal, maybe msg body or properties length not matched. msg body "
+      "length limit %dB, msg properties length limit 32KB.",
+      broker->settings->max_message_bytes);
 }
 
-static bl_err check_sizes(struct bl_broker *broker, const struct bl_send *send, struct bl_why *why) {
+static bl_err check_sizes(struct bl_broker *broker, const struct bl_send *send,
+                          struct bl_why *why) {
   bool fits = send->body.len <= (size_t)broker->settings->max_message_bytes &&
               send->properties.len <= BL_RECORD_PROPERTIES_BYTES_MAX;
   return fits ? BL_OK : too_large(broker, why);
@@ -191,8 +188,8 @@ static bl_err check_wishes(struct bl_broker *broker, const struct bl_topic *topi
 }
 
 /* The common part of every record of a send. */
-static void start_record(struct bl_broker *broker, const struct bl_send *send, const struct bl_topic *topic,
-                         int32_t queue_id, struct bl_record *record) {
+static void start_record(struct bl_broker *broker, const struct bl_send *send,
+                         const struct bl_topic *topic, int32_t queue_id, struct bl_record *record) {
   *record = (struct bl_record){.queue_id = queue_id,
                                .flag = send->flag,
                                .sys_flag = send->sys_flag & ~SYS_NOT_CLIENTS,
@@ -205,8 +202,8 @@ static void start_record(struct bl_broker *broker, const struct bl_send *send, c
   if (topic->multi_tag) record->sys_flag |= BL_SYS_MULTI_TAGS;
 }
 
-static void count_put(struct bl_broker *broker, struct bl_topic *topic, const struct bl_record *record,
-                      struct bl_sent *sent) {
+static void count_put(struct bl_broker *broker, struct bl_topic *topic,
+                      const struct bl_record *record, struct bl_sent *sent) {
   sent->end_offset = record->log_offset + record->size_bytes;
   sent->bytes += record->size_bytes;
   topic->put_count++;
@@ -221,18 +218,21 @@ static bl_err open_queue(struct bl_broker *broker, struct bl_topic *topic, int32
   return err == BL_OK ? BL_OK : append_error(err, broker, why);
 }
 
-/* SendMessageProcessor#handleRetryAndDLQ. An orderly consumer sends what it gave up on, and is known by its locks. */
-static bl_err dead_letter_if(struct bl_broker *broker, const struct bl_send *send, struct bl_sent *sent,
-                             struct bl_topic **topic, struct bl_queue **queue, bool *out_is_dead,
-                             struct bl_why *why) {
+/* SendMessageProcessor#handleRetryAndDLQ. An orderly consumer sends what it gave up on, and is
+ * known by its locks. */
+static bl_err dead_letter_if(struct bl_broker *broker, const struct bl_send *send,
+                             struct bl_sent *sent, struct bl_topic **topic, struct bl_queue **queue,
+                             bool *out_is_dead, struct bl_why *why) {
   *out_is_dead = false;
   if (!bl_topic_is_retry(send->topic)) return BL_OK;
   struct bl_slice name = bl_slice_from(send->topic, BL_RETRY_PREFIX.len);
   const struct bl_group *group = bl_broker_group(broker, name);
   if (group == NULL) {
-    return bl_why_set(why, BL_ERR_NO_GROUP, "subscription group not exist, %.*s " FAQ, BL_FMT(name));
+    return bl_why_set(why, BL_ERR_NO_GROUP, "subscription group not exist, %.*s " FAQ,
+                      BL_FMT(name));
   }
-  int32_t limit = send->max_reconsume_times >= 0 ? send->max_reconsume_times : group->retry_max_times;
+  int32_t limit =
+      send->max_reconsume_times >= 0 ? send->max_reconsume_times : group->retry_max_times;
   if (send->reconsume_times <= limit && !bl_locks_any(broker, name)) return BL_OK;
   bl_err err = bl_broker_dead_letter_topic(broker, name, topic);
   if (err != BL_OK) return append_error(err, broker, why);
@@ -277,10 +277,11 @@ static bl_err send_one(struct bl_broker *broker, const struct bl_send *send, str
   return BL_OK;
 }
 
-/* The whole batch is checked before its first message is stored: it is stored or refused as a unit. *out_bytes: of its
- * records together. */
-static bl_err check_batch(struct bl_broker *broker, const struct bl_send *send, struct bl_record *record,
-                          int32_t *out_count, int64_t *out_bytes, struct bl_why *why) {
+/* The whole batch is checked before its first message is stored: it is stored or refused as a unit.
+ * *out_bytes: of its records together. */
+static bl_err check_batch(struct bl_broker *broker, const struct bl_send *send,
+                          struct bl_record *record, int32_t *out_count, int64_t *out_bytes,
+                          struct bl_why *why) {
   struct bl_slice rest = send->body;
   struct bl_batch_message message;
   bool bad;
@@ -288,8 +289,8 @@ static bl_err check_batch(struct bl_broker *broker, const struct bl_send *send, 
   int32_t count = 0;
   while (bl_batch_next(&rest, &message, &bad)) {
     if (message.properties.len > BL_RECORD_PROPERTIES_BYTES_MAX - BL_RECORD_CRC_BYTES - 1) {
-      return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "message %d of the batch has too long properties",
-                        count);
+      return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
+                        "message %d of the batch has too long properties", count);
     }
     record->body = message.body;
     record->properties = message.properties;
@@ -299,7 +300,8 @@ static bl_err check_batch(struct bl_broker *broker, const struct bl_send *send, 
   }
   if (bad || count == 0 || count > BATCH_COUNT_MAX) {
     return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
-                      bad ? "message %d of the batch is malformed" : "a batch of %d messages", count);
+                      bad ? "message %d of the batch is malformed" : "a batch of %d messages",
+                      count);
   }
   *out_count = count;
   *out_bytes = bytes;
@@ -313,8 +315,9 @@ static void room_for_offsets(struct bl_sends *sends, int32_t count) {
   sends->log_offsets_cap = count;
 }
 
-static bl_err send_batch(struct bl_broker *broker, const struct bl_send *send, struct bl_topic *topic,
-                         struct bl_queue *queue, struct bl_sent *sent, struct bl_why *why) {
+static bl_err send_batch(struct bl_broker *broker, const struct bl_send *send,
+                         struct bl_topic *topic, struct bl_queue *queue, struct bl_sent *sent,
+                         struct bl_why *why) {
   struct wishes wishes;
   struct bl_batch_message message;
   struct bl_slice rest = send->body;
@@ -322,11 +325,12 @@ static bl_err send_batch(struct bl_broker *broker, const struct bl_send *send, s
   int32_t count = 0;
   int64_t bytes = 0;
   if (bl_topic_is_retry(send->topic)) {
-    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "batch request does not support retry group %.*s",
-                      BL_FMT(send->topic));
+    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
+                      "batch request does not support retry group %.*s", BL_FMT(send->topic));
   }
   if (send->topic.len > BL_TOPIC_BYTES_MAX) {
-    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "message topic length too long %zu", send->topic.len);
+    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "message topic length too long %zu",
+                      send->topic.len);
   }
   struct bl_record record;
   start_record(broker, send, topic, sent->queue_id, &record);
@@ -356,8 +360,8 @@ static bl_err send_batch(struct bl_broker *broker, const struct bl_send *send, s
   return BL_OK;
 }
 
-bl_err bl_broker_send(struct bl_broker *broker, const struct bl_send *send, struct bl_sent *out_sent,
-                      struct bl_why *why) {
+bl_err bl_broker_send(struct bl_broker *broker, const struct bl_send *send,
+                      struct bl_sent *out_sent, struct bl_why *why) {
   struct bl_topic *topic = NULL;
   struct bl_queue *queue = NULL;
   memset(out_sent, 0, sizeof(*out_sent));
@@ -368,7 +372,8 @@ bl_err bl_broker_send(struct bl_broker *broker, const struct bl_send *send, stru
   out_sent->queue_id = send->queue_id;
   if (send->queue_id < 0) {
     if (topic->write_queues <= 0) {
-      return bl_why_set(why, BL_ERR_PARAMETER, "topic[%.*s] has no queue to write", BL_FMT(topic->name));
+      return bl_why_set(why, BL_ERR_PARAMETER, "topic[%.*s] has no queue to write",
+                        BL_FMT(topic->name));
     }
     out_sent->queue_id = (int32_t)bl_broker_random(broker, (uint32_t)topic->write_queues);
   }

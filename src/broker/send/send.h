@@ -1,5 +1,6 @@
 /* Sending: checks, the record, the answer when it is durable. Thread: core.
- * Order of checks and texts: apache/rocketmq AbstractSendMessageProcessor#msgCheck, SendMessageProcessor. */
+ * Order of checks and texts: apache/rocketmq AbstractSendMessageProcessor#msgCheck,
+ * SendMessageProcessor. */
 #ifndef BOLIDE_BROKER_SEND_SEND_H
 #define BOLIDE_BROKER_SEND_SEND_H
 
@@ -36,17 +37,20 @@ struct bl_send {
 /* What an accepted send will be answered with. */
 struct bl_sent {
   int32_t queue_id;
-  int64_t queue_offset;  /* of the first message */
-  int64_t *log_offsets;  /* of a batch: `count` of them, HELD by the sends' scratch until the next send */
+  int64_t queue_offset; /* of the first message */
+  int64_t *
+      log_offsets; /* of a batch: `count` of them, HELD by the sends' scratch until the next send */
   int64_t log_offset;
   int32_t count;
-  int64_t end_offset;    /* wait for this mark */
-  bool wait;             /* false: WAIT=false, answer at once */
+  int64_t end_offset; /* wait for this mark */
+  bool wait;          /* false: WAIT=false, answer at once */
   int64_t bytes;
-  struct bl_slice uniq_key; /* HELD by the sends' scratch until the next send; absent for a batch without */
+  struct bl_slice
+      uniq_key; /* HELD by the sends' scratch until the next send; absent for a batch without */
 };
 
-/* Sends that wait for room in the log at most, and their bytes together (one waits whatever its length). */
+/* Sends that wait for room in the log at most, and their bytes together (one waits whatever its
+ * length). */
 #define BL_SEND_ROOM_WAITS_MAX 4096
 #define BL_SEND_ROOM_BYTES_MAX (64 << 20)
 
@@ -54,8 +58,8 @@ struct bl_sends {
   struct bl_buf properties; /* of the record being made */
   int64_t *log_offsets;
   int32_t log_offsets_cap;
-  struct bl_list spare_waits;   /* what the request layer answered with, for its next: heap blocks that begin with
-                                 * their node; freed by bl_sends_fini */
+  struct bl_list spare_waits; /* what the request layer answered with, for its next: heap blocks
+                               * that begin with their node; freed by bl_sends_fini */
   int32_t waiting_for_room;
   int64_t waiting_bytes;
 };
@@ -63,15 +67,17 @@ struct bl_sends {
 void bl_sends_init(struct bl_sends *sends);
 void bl_sends_fini(struct bl_sends *sends);
 
-/* Appends the message, or every message of the batch. BORROWS `send`. A message for a retry topic that was delivered too
- * often, or whose group holds queue locks, goes to the dead letter topic. On errors nothing is stored, `why` is the
- * remark: BL_ERR_PARAMETER 29, BL_ERR_NO_PERMISSION 16, BL_ERR_NO_TOPIC 17, BL_ERR_NO_GROUP 26,
- * BL_ERR_MESSAGE_ILLEGAL 13, BL_ERR_NOT_AVAILABLE and BL_ERR_NO_SPACE 14, BL_ERR_FULL 1 (too many queues or topics),
- * BL_ERR_BUSY 2 (wait a turn and try again). */
+/* Appends the message, or every message of the batch. BORROWS `send`. A message for a retry topic
+ * that was delivered too often, or whose group holds queue locks, goes to the dead letter topic. On
+ * errors nothing is stored, `why` is the remark: BL_ERR_PARAMETER 29, BL_ERR_NO_PERMISSION 16,
+ * BL_ERR_NO_TOPIC 17, BL_ERR_NO_GROUP 26, BL_ERR_MESSAGE_ILLEGAL 13, BL_ERR_NOT_AVAILABLE and
+ * BL_ERR_NO_SPACE 14, BL_ERR_FULL 1 (too many queues or topics), BL_ERR_BUSY 2 (wait a turn and try
+ * again). */
 BL_MUST_CHECK bl_err bl_broker_send(struct bl_broker *broker, const struct bl_send *send,
                                     struct bl_sent *out_sent, struct bl_why *why);
 
-/* The batch encoding of a request body: the next message of `*rest`. false with *out_bad: malformed. */
+/* The batch encoding of a request body: the next message of `*rest`. false with *out_bad:
+ * malformed. */
 struct bl_batch_message {
   int32_t flag;
   struct bl_slice body;

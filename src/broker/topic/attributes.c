@@ -46,7 +46,8 @@ static int place_of(const struct pair *pairs, int count, struct bl_slice name) {
 }
 
 /* One "+key=value" or "-key" applied. */
-static bl_err change_one(struct bl_slice change, struct pair *pairs, int *count, struct bl_why *why) {
+static bl_err change_one(struct bl_slice change, struct pair *pairs, int *count,
+                         struct bl_why *why) {
   char sign = change.ptr[0];
   struct bl_slice value = bl_slice_from(change, 1);
   struct bl_slice name = bl_slice_cut(&value, '=');
@@ -55,7 +56,8 @@ static bl_err change_one(struct bl_slice change, struct pair *pairs, int *count,
                       BL_FMT(change));
   }
   const struct attribute *known = find_known(name);
-  if (known == NULL) return bl_why_set(why, BL_ERR_PARAMETER, "unsupported key: %.*s", BL_FMT(name));
+  if (known == NULL)
+    return bl_why_set(why, BL_ERR_PARAMETER, "unsupported key: %.*s", BL_FMT(name));
   int at = place_of(pairs, *count, name);
   if (sign == '-') {
     if (at < *count) pairs[at] = pairs[--*count];
@@ -75,12 +77,14 @@ static bl_err change_one(struct bl_slice change, struct pair *pairs, int *count,
 }
 
 bl_err bl_topic_attributes_change(struct bl_slice attributes, struct bl_slice changes,
-                                  struct bl_arena *arena, struct bl_slice *out, struct bl_why *why) {
+                                  struct bl_arena *arena, struct bl_slice *out,
+                                  struct bl_why *why) {
   struct pair pairs[ATTRIBUTES_MAX + 1];
   int count = 0;
   const struct bl_json *root = NULL;
   if (bl_json_parse(attributes, BL_JSON_STRICT, arena, &root, NULL) == BL_OK) {
-    for (const struct bl_json *node = root->child; node != NULL && count < ATTRIBUTES_MAX; node = node->next) {
+    for (const struct bl_json *node = root->child; node != NULL && count < ATTRIBUTES_MAX;
+         node = node->next) {
       pairs[count++] = (struct pair){node->key, bl_json_text(node)};
     }
   }

@@ -58,7 +58,8 @@ bool bl_name_is_valid(struct bl_slice name) {
 
 static bool is_blank(struct bl_slice name) {
   for (size_t i = 0; i < name.len; i++) {
-    if (name.ptr[i] != ' ' && name.ptr[i] != '\t' && name.ptr[i] != '\n' && name.ptr[i] != '\r') return false;
+    if (name.ptr[i] != ' ' && name.ptr[i] != '\t' && name.ptr[i] != '\n' && name.ptr[i] != '\r')
+      return false;
   }
   return true;
 }
@@ -76,8 +77,8 @@ bl_err bl_topic_name_check(struct bl_slice name, struct bl_why *why) {
   size_t limit = special ? BL_TOPIC_SPECIAL_BYTES_MAX : BL_TOPIC_BYTES_MAX;
   if (name.len > limit) {
     return bl_why_set(why, BL_ERR_PARAMETER,
-                      "The specified topic: %.*s, is longer than topic max length: %zu", shown, name.ptr,
-                      limit);
+                      "The specified topic: %.*s, is longer than topic max length: %zu", shown,
+                      name.ptr, limit);
   }
   return BL_OK;
 }

@@ -37,7 +37,8 @@ bl_err bl_topic_read(const struct bl_json *json, struct bl_slice name, struct bl
   memset(out_change, 0, sizeof(*out_change));
   if (json == NULL || json->kind != BL_JSON_OBJECT) return BL_ERR_FORMAT;
   out_change->name = name.len > 0 ? name : bl_json_text(bl_json_get(json, "topicName"));
-  if (out_change->name.len == 0 || out_change->name.len > BL_TOPIC_SPECIAL_BYTES_MAX) return BL_ERR_FORMAT;
+  if (out_change->name.len == 0 || out_change->name.len > BL_TOPIC_SPECIAL_BYTES_MAX)
+    return BL_ERR_FORMAT;
   out_change->read_queues = clamp_queues(bl_json_i32(bl_json_get(json, "readQueueNums"), 16));
   out_change->write_queues = clamp_queues(bl_json_i32(bl_json_get(json, "writeQueueNums"), 16));
   out_change->perm = bl_json_i32(bl_json_get(json, "perm"), BL_PERM_READ | BL_PERM_WRITE);
@@ -62,10 +63,11 @@ const char *bl_perm_text(int32_t perm) {
 }
 
 struct bl_slice bl_topic_text(const struct bl_topic *topic, struct bl_arena *arena) {
-  return bl_arena_printf(arena,
-                         "TopicConfig [topicName=%.*s, readQueueNums=%d, writeQueueNums=%d, perm=%s, "
-                         "topicFilterType=%s, topicSysFlag=%d, order=%s, attributes=%.*s]",
-                         BL_FMT(topic->name), topic->read_queues, topic->write_queues,
-                         bl_perm_text(topic->perm), topic->multi_tag ? "MULTI_TAG" : "SINGLE_TAG",
-                         topic->sys_flag, topic->order ? "true" : "false", BL_FMT(topic->attributes));
+  return bl_arena_printf(
+      arena,
+      "TopicConfig [topicName=%.*s, readQueueNums=%d, writeQueueNums=%d, perm=%s, "
+      "topicFilterType=%s, topicSysFlag=%d, order=%s, attributes=%.*s]",
+      BL_FMT(topic->name), topic->read_queues, topic->write_queues, bl_perm_text(topic->perm),
+      topic->multi_tag ? "MULTI_TAG" : "SINGLE_TAG", topic->sys_flag,
+      topic->order ? "true" : "false", BL_FMT(topic->attributes));
 }

@@ -1,5 +1,6 @@
 /* The topic table. What a topic is: queues, permissions, attributes. Thread: core.
- * JSON: apache/rocketmq TopicConfig, TopicConfigSerializeWrapper; reference protocol.md 2.7, 4.9. */
+ * JSON: apache/rocketmq TopicConfig, TopicConfigSerializeWrapper; reference protocol.md 2.7, 4.9.
+ */
 #ifndef BOLIDE_BROKER_TOPIC_TOPICS_H
 #define BOLIDE_BROKER_TOPIC_TOPICS_H
 
@@ -35,7 +36,7 @@ struct bl_topic {
   struct bl_slice attributes; /* HELD: a JSON object, "{}" at least */
   struct bl_queue **queues;   /* queues looked up so far, by id; `queue_slots` of them */
   int32_t queue_slots;
-  int64_t put_count;          /* messages since start */
+  int64_t put_count; /* messages since start */
   int64_t put_bytes;
 };
 
@@ -54,7 +55,7 @@ struct bl_topic_change {
 struct bl_topics {
   struct bl_table table; /* name -> struct bl_topic */
   const struct bl_clock *clock;
-  int64_t limit;     /* topics at most */
+  int64_t limit; /* topics at most */
 };
 
 void bl_topics_init(struct bl_topics *topics, const struct bl_clock *clock);
@@ -62,7 +63,8 @@ void bl_topics_fini(struct bl_topics *topics);
 
 /* NULL when there is none. BORROWS until the topic is removed. */
 struct bl_topic *bl_topics_find(const struct bl_topics *topics, struct bl_slice name);
-/* Makes or changes it; the version moves on when something differs. *out_changed says so. BL_ERR_FULL: the limit. */
+/* Makes or changes it; the version moves on when something differs. *out_changed says so.
+ * BL_ERR_FULL: the limit. */
 BL_MUST_CHECK bl_err bl_topics_put(struct bl_topics *topics, const struct bl_topic_change *change,
                                    struct bl_topic **out_topic, bool *out_changed);
 /* false: there was none. */
@@ -81,8 +83,8 @@ static inline bool bl_topic_is_dlq(struct bl_slice name) {
 /* Letters, digits, %, |, _ and - only. */
 bool bl_name_is_valid(struct bl_slice name);
 
-/* Applies "+key=value,-key" to the JSON object `attributes` and FILLS out with the result. BL_ERR_PARAMETER with
- * RocketMQ's words for unknown keys and bad values. */
+/* Applies "+key=value,-key" to the JSON object `attributes` and FILLS out with the result.
+ * BL_ERR_PARAMETER with RocketMQ's words for unknown keys and bad values. */
 BL_MUST_CHECK bl_err bl_topic_attributes_change(struct bl_slice attributes, struct bl_slice changes,
                                                 struct bl_arena *arena, struct bl_slice *out,
                                                 struct bl_why *why);
@@ -90,15 +92,16 @@ BL_MUST_CHECK bl_err bl_topic_attributes_change(struct bl_slice attributes, stru
 /* TopicConfig JSON. */
 void bl_topic_write(struct bl_json_writer *w, const struct bl_topic *topic);
 /* FILLS a change whose texts are in the arena or BORROW json. BL_ERR_FORMAT. */
-BL_MUST_CHECK bl_err bl_topic_read(const struct bl_json *json, struct bl_slice name, struct bl_arena *arena,
-                                   struct bl_topic_change *out_change);
+BL_MUST_CHECK bl_err bl_topic_read(const struct bl_json *json, struct bl_slice name,
+                                   struct bl_arena *arena, struct bl_topic_change *out_change);
 /* "RWX"-like text of a permission: "RW-". */
 const char *bl_perm_text(int32_t perm);
 /* The table as Java prints one topic: "TopicConfig [topicName=...". */
 struct bl_slice bl_topic_text(const struct bl_topic *topic, struct bl_arena *arena);
 
 /* Doors for the metadata (bl_meta_table). context: struct bl_topics. */
-void bl_topics_apply(void *context, struct bl_slice name, const struct bl_json *json, int64_t log_offset);
+void bl_topics_apply(void *context, struct bl_slice name, const struct bl_json *json,
+                     int64_t log_offset);
 bl_err bl_topics_replace(void *context, const struct bl_json *root, struct bl_why *why);
 bool bl_topics_write_step(void *context, struct bl_buf *out, void **progress);
 

@@ -94,8 +94,8 @@ static void attributes_change(void **state) {
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
     struct bl_slice out = {NULL, 0};
     struct bl_why why;
-    bl_err err = bl_topic_attributes_change(bl_slice_text(rows[i].before), bl_slice_text(rows[i].changes),
-                                            &f->arena, &out, &why);
+    bl_err err = bl_topic_attributes_change(bl_slice_text(rows[i].before),
+                                            bl_slice_text(rows[i].changes), &f->arena, &out, &why);
     assert_int_equal(err, rows[i].after != NULL ? BL_OK : BL_ERR_PARAMETER);
     if (rows[i].after != NULL) assert_string_equal(out.ptr, rows[i].after);
   }
@@ -111,7 +111,8 @@ static struct bl_topic *put(struct fixture *f, const struct bl_topic_change *cha
 
 static void the_version_moves_with_changes_only(void **state) {
   struct fixture *f = *state;
-  struct bl_topic_change change = {.name = BL_SLICE("T"), .read_queues = 4, .write_queues = 4, .perm = 6};
+  struct bl_topic_change change = {
+      .name = BL_SLICE("T"), .read_queues = 4, .write_queues = 4, .perm = 6};
   put(f, &change, true);
   assert_int_equal(f->topics.table.version.counter, 1);
   put(f, &change, false);
@@ -147,19 +148,25 @@ static void the_table_has_a_limit(void **state) {
 /* What write_step writes, replace reads back. */
 static void the_file_reads_back(void **state) {
   struct fixture *f = *state;
-  struct bl_topic_change change = {.name = BL_SLICE("%RETRY%CG"), .read_queues = 3, .write_queues = 2,
-                                   .perm = 7, .sys_flag = 2, .order = true, .multi_tag = true,
+  struct bl_topic_change change = {.name = BL_SLICE("%RETRY%CG"),
+                                   .read_queues = 3,
+                                   .write_queues = 2,
+                                   .perm = 7,
+                                   .sys_flag = 2,
+                                   .order = true,
+                                   .multi_tag = true,
                                    .attributes = BL_SLICE("{\"message.type\":\"FIFO\"}")};
   put(f, &change, true);
-  change = (struct bl_topic_change){.name = BL_SLICE("T"), .read_queues = 1, .write_queues = 1, .perm = 6};
+  change = (struct bl_topic_change){
+      .name = BL_SLICE("T"), .read_queues = 1, .write_queues = 1, .perm = 6};
   put(f, &change, true);
   struct bl_buf file;
   void *progress = NULL;
   bl_buf_init(&file, 1 << 20);
-  while (bl_topics_write_step(&f->topics, &file, &progress)) {
-  }
+  while (bl_topics_write_step(&f->topics, &file, &progress)) {}
   const struct bl_json *root;
-  assert_int_equal(bl_json_parse(bl_buf_slice(&file), BL_JSON_STRICT, &f->arena, &root, NULL), BL_OK);
+  assert_int_equal(bl_json_parse(bl_buf_slice(&file), BL_JSON_STRICT, &f->arena, &root, NULL),
+                   BL_OK);
   struct bl_topics other;
   struct bl_why why;
   bl_topics_init(&other, &f->clock.clock);
@@ -185,7 +192,8 @@ static void a_file_of_another_kind_changes_nothing(void **state) {
   const struct bl_json *root;
   struct bl_why why;
   put(f, &change, true);
-  assert_int_equal(bl_json_parse(BL_SLICE("{\"x\":1}"), BL_JSON_STRICT, &f->arena, &root, NULL), BL_OK);
+  assert_int_equal(bl_json_parse(BL_SLICE("{\"x\":1}"), BL_JSON_STRICT, &f->arena, &root, NULL),
+                   BL_OK);
   assert_int_equal(bl_topics_replace(&f->topics, root, &why), BL_ERR_FORMAT);
   assert_non_null(bl_topics_find(&f->topics, BL_SLICE("T")));
 }

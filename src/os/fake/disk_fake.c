@@ -49,7 +49,7 @@ static struct fake_inode *make_inode(struct bl_disk_fake *fake, bool is_dir) {
 }
 
 static void folder_of(const char *path, char out_folder[FAKE_PATH_BYTES_MAX]) {
-  strcpy(out_folder, path);
+  fake_path_copy(out_folder, path);
   char *slash = strrchr(out_folder, '/');
   BL_ASSERT(slash != NULL);
   slash[slash == out_folder ? 1 : 0] = 0;
@@ -70,8 +70,8 @@ static void change_names(struct bl_disk_fake *fake, const char *from, const char
     BL_ASSERT(fake->changes != NULL);
   }
   struct fake_change *change = &fake->changes[fake->change_count++];
-  strcpy(change->from, from);
-  strcpy(change->to, to);
+  fake_path_copy(change->from, from);
+  fake_path_copy(change->to, to);
   change->inode = inode;
   bl_fake__apply(&fake->now, change);
 }
@@ -133,7 +133,7 @@ static bl_err fake_open(struct bl_disk *disk, const char *path, unsigned flags, 
   if (name == NULL) change_names(fake, "", path, inode);
   if ((flags & BL_OPEN_TRUNCATE) != 0) err = set_size(fake, inode, 0);
   fake->files[file] = (struct fake_open){.inode = inode, .used = true};
-  strcpy(fake->files[file].path, path);
+  fake_path_copy(fake->files[file].path, path);
   *out_file = file;
   return leave(fake, err);
 }
@@ -287,7 +287,8 @@ static bl_err fake_rename(struct bl_disk *disk, const char *from, const char *to
   struct fake_inode *inode = name->inode;
   change_names(fake, from, to, inode);
   for (int i = 0; i < FAKE_FILES_MAX; i++) {
-    if (fake->files[i].used && fake->files[i].inode == inode) strcpy(fake->files[i].path, to);
+    if (fake->files[i].used && fake->files[i].inode == inode)
+      fake_path_copy(fake->files[i].path, to);
   }
   return leave(fake, BL_OK);
 }
@@ -341,8 +342,8 @@ static bool touches(const char *path, const char *folder) {
   return strcmp(of, folder) == 0;
 }
 
-/* Syncing a folder makes its names durable, a rename out of it or into it whole, and the folder's own name: that
- * is what journals do. */
+/* Syncing a folder makes its names durable, a rename out of it or into it whole, and the folder's
+ * own name: that is what journals do. */
 static bl_err fake_sync_dir(struct bl_disk *disk, const char *path) {
   struct bl_disk_fake *fake = fake_of(disk);
   bl_err err = enter(fake, BL_FAKE_SYNC_DIR, path);

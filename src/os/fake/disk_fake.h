@@ -1,6 +1,7 @@
-/* A disk in memory that fails on command. Content of a file is 512-byte sectors: at a power loss each sector
- * that no completed sync covers is old or new, as the seed decides, in any combination; a file size and a
- * name that was not synced (its folder) likewise, names in the order in which they were changed.
+/* A disk in memory that fails on command. Content of a file is 512-byte sectors: at a power loss
+ * each sector that no completed sync covers is old or new, as the seed decides, in any combination;
+ * a file size and a name that was not synced (its folder) likewise, names in the order in which
+ * they were changed.
  *
  * Thread: any (one mutex). Sizes are real memory: use small segments. */
 #ifndef BOLIDE_OS_FAKE_DISK_FAKE_H
@@ -34,9 +35,10 @@ struct bl_disk_fake *bl_disk_fake_new(void);
 void bl_disk_fake_free(struct bl_disk_fake *fake);
 struct bl_disk *bl_disk_fake_disk(struct bl_disk_fake *fake);
 
-/* After `countdown` more successful calls of `op` on files whose path contains `part` ("" is all), the next
- * `times` (-1: all that follow) fail with err, having done nothing. A failed sync leaves its sectors
- * unsynced for ever unless written again, as Linux marks them clean. countdown -1: stop failing. */
+/* After `countdown` more successful calls of `op` on files whose path contains `part` ("" is all),
+ * the next `times` (-1: all that follow) fail with err, having done nothing. A failed sync leaves
+ * its sectors unsynced for ever unless written again, as Linux marks them clean. countdown -1: stop
+ * failing. */
 void bl_disk_fake_fail(struct bl_disk_fake *fake, enum bl_disk_fake_op op, const char *part,
                        int64_t countdown, int64_t times, bl_err err);
 /* Bytes that allocate, write and truncate may still add to files; -1 (at first): without limit. */
@@ -50,9 +52,10 @@ void bl_disk_fake_on_op(struct bl_disk_fake *fake,
 /* How often the operation was called. */
 int64_t bl_disk_fake_count(const struct bl_disk_fake *fake, enum bl_disk_fake_op op);
 
-/* The process dies: open files and locks are gone, everything written is there. After this and after a power
- * loss the disk is off: every operation fails with BL_ERR_IO and changes nothing, so that the objects of the
- * dead process can be freed by their closing functions; then restart turns it on. */
+/* The process dies: open files and locks are gone, everything written is there. After this and
+ * after a power loss the disk is off: every operation fails with BL_ERR_IO and changes nothing, so
+ * that the objects of the dead process can be freed by their closing functions; then restart turns
+ * it on. */
 void bl_disk_fake_kill(struct bl_disk_fake *fake);
 /* The power goes: as above, and what was not synced is old or new. */
 void bl_disk_fake_power_loss(struct bl_disk_fake *fake, uint64_t seed);

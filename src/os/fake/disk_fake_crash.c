@@ -1,4 +1,5 @@
 /* Names, injected failures and the end of the power. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ void bl_fake__put(struct fake_names *names, const char *path, struct fake_inode 
   }
   struct fake_name *name = &names->items[names->count++];
   BL_ASSERT(strlen(path) < sizeof(name->path));
-  strcpy(name->path, path);
+  fake_path_copy(name->path, path);
   name->inode = inode;
 }
 
@@ -42,10 +43,9 @@ static void move_below(struct fake_names *names, const char *from, const char *t
     char *path = names->items[i].path;
     if (strncmp(path, from, len) != 0 || path[len] != '/') continue;
     char moved[2 * FAKE_PATH_BYTES_MAX];
-    strcpy(moved, to);
-    strcat(moved, path + len);
-    BL_ASSERT(strlen(moved) < FAKE_PATH_BYTES_MAX);
-    strcpy(path, moved);
+    int moved_len = snprintf(moved, sizeof(moved), "%s%s", to, path + len);
+    BL_ASSERT(moved_len >= 0 && moved_len < FAKE_PATH_BYTES_MAX);
+    fake_path_copy(path, moved);
   }
 }
 
@@ -62,7 +62,7 @@ void bl_disk_fake_fail(struct bl_disk_fake *fake, enum bl_disk_fake_op op, const
   pthread_mutex_lock(&fake->mutex);
   struct fake_failure *failure = &fake->failures[op];
   BL_ASSERT(strlen(part) < sizeof(failure->part));
-  strcpy(failure->part, part);
+  fake_path_copy(failure->part, part);
   failure->countdown = countdown;
   failure->times = times;
   failure->err = err;
@@ -123,8 +123,8 @@ static uint64_t next_random(uint64_t *state) {
   return z ^ (z >> 31);
 }
 
-/* Each unsynced sector is old or new; so is the size. How likely new is, differs from crash to crash, so
- * that "nearly all" and "nearly none" are seen too. */
+/* Each unsynced sector is old or new; so is the size. How likely new is, differs from crash to
+ * crash, so that "nearly all" and "nearly none" are seen too. */
 static void settle(struct fake_inode *inode, uint64_t *random, unsigned new_of_16) {
   if (inode->is_dir) return;
   int64_t sectors = inode->cap / BL_DISK_FAKE_SECTOR_BYTES;

@@ -1,9 +1,12 @@
-/* Inside of the fake disk: what the operations (disk_fake.c) and the failures (disk_fake_crash.c) share. */
+/* Inside of the fake disk: what the operations (disk_fake.c) and the failures (disk_fake_crash.c)
+ * share. */
 #ifndef BOLIDE_OS_FAKE_DISK_FAKE_INTERNAL_H
 #define BOLIDE_OS_FAKE_DISK_FAKE_INTERNAL_H
 
 #include <pthread.h>
+#include <string.h>
 
+#include "base/assert.h"
 #include "os/fake/disk_fake.h"
 
 #define FAKE_PATH_BYTES_MAX 600
@@ -34,7 +37,8 @@ struct fake_names {
   size_t cap;
 };
 
-/* One change of names that is not durable yet: `from` goes (when not empty), `to` comes (when not empty). */
+/* One change of names that is not durable yet: `from` goes (when not empty), `to` comes (when not
+ * empty). */
 struct fake_change {
   char from[FAKE_PATH_BYTES_MAX];
   char to[FAKE_PATH_BYTES_MAX];
@@ -79,5 +83,12 @@ struct fake_name *bl_fake__find(struct fake_names *names, const char *path);
 void bl_fake__put(struct fake_names *names, const char *path, struct fake_inode *inode);
 void bl_fake__drop(struct fake_names *names, const char *path);
 void bl_fake__apply(struct fake_names *names, const struct fake_change *change);
+
+/* The path must fit: it was checked where it came in. */
+static inline void fake_path_copy(char to[FAKE_PATH_BYTES_MAX], const char *from) {
+  size_t len = strlen(from);
+  BL_ASSERT(len < FAKE_PATH_BYTES_MAX);
+  memcpy(to, from, len + 1);
+}
 
 #endif

@@ -1,5 +1,5 @@
-/* 34: who a client is and what it wants. Enums come as names or as ordinals, numbers as text (C++ clients).
- * Source: apache/rocketmq HeartbeatData, ConsumerData, SubscriptionData. */
+/* 34: who a client is and what it wants. Enums come as names or as ordinals, numbers as text (C++
+ * clients). Source: apache/rocketmq HeartbeatData, ConsumerData, SubscriptionData. */
 #include "base/json.h"
 #include "broker/broker.h"
 #include "remoting/request.h"
@@ -33,7 +33,8 @@ static void take_subscriptions(const struct bl_json *array, struct bl_arena *are
     s->expression = bl_json_text(bl_json_get(node, "subString"));
     s->expression_type = bl_json_text(bl_json_get(node, "expressionType"));
     s->version = bl_json_i64(bl_json_get(node, "subVersion"), 0);
-    if (s->topic.len > 0 && s->topic.len <= BL_TOPIC_SPECIAL_BYTES_MAX) consumer->subscription_count++;
+    if (s->topic.len > 0 && s->topic.len <= BL_TOPIC_SPECIAL_BYTES_MAX)
+      consumer->subscription_count++;
   }
 }
 
@@ -41,12 +42,10 @@ static void take_consumers(const struct bl_json *array, struct bl_arena *arena,
                            struct bl_heartbeat *heartbeat) {
   static const char *const types[] = {"CONSUME_ACTIVELY", "CONSUME_PASSIVELY", "CONSUME_POP"};
   static const char *const models[] = {"BROADCASTING", "CLUSTERING"};
-  static const char *const froms[] = {"CONSUME_FROM_LAST_OFFSET",
-                                      "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
-                                      "CONSUME_FROM_MIN_OFFSET",
-                                      "CONSUME_FROM_MAX_OFFSET",
-                                      "CONSUME_FROM_FIRST_OFFSET",
-                                      "CONSUME_FROM_TIMESTAMP"};
+  static const char *const froms[] = {
+      "CONSUME_FROM_LAST_OFFSET",  "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
+      "CONSUME_FROM_MIN_OFFSET",   "CONSUME_FROM_MAX_OFFSET",
+      "CONSUME_FROM_FIRST_OFFSET", "CONSUME_FROM_TIMESTAMP"};
   uint32_t count = bounded(array, GROUPS_MAX);
   heartbeat->consumers = bl_arena_zero(arena, (count + 1) * sizeof(*heartbeat->consumers));
   const struct bl_json *node = count > 0 ? array->child : NULL;
@@ -85,7 +84,8 @@ static enum bl_outcome handle(struct bl_call *call) {
       .fingerprint = bl_json_i32(bl_json_get(root, "heartbeatFingerprint"), 0),
       .without_sub = bl_json_bool(bl_json_get(root, "withoutSub"), false)};
   if (heartbeat.client_id.len == 0 || heartbeat.client_id.len > BL_CLIENT_ID_BYTES_MAX) {
-    return bl_call_fail(call, BL_ERR_SYSTEM, "the heartbeat has no clientID, or a longer one than %d",
+    return bl_call_fail(call, BL_ERR_SYSTEM,
+                        "the heartbeat has no clientID, or a longer one than %d",
                         BL_CLIENT_ID_BYTES_MAX);
   }
   take_consumers(bl_json_get(root, "consumerDataSet"), call->arena, &heartbeat);
@@ -93,11 +93,13 @@ static enum bl_outcome handle(struct bl_call *call) {
   bool changed = false;
   bl_err err = bl_members_heartbeat(call->server, call->conn, &heartbeat, &changed);
   if (err != BL_OK) {
-    return bl_call_fail(call, err, "the client is in %d groups already, the most that one may be in",
+    return bl_call_fail(call, err,
+                        "the client is in %d groups already, the most that one may be in",
                         BL_CLIENT_GROUPS_MAX);
   }
-  struct bl_field extra[2] = {{BL_SLICE("IS_SUPPORT_HEART_BEAT_V2"), BL_SLICE("true")},
-                              {BL_SLICE("IS_SUB_CHANGE"), changed ? BL_SLICE("true") : BL_SLICE("false")}};
+  struct bl_field extra[2] = {
+      {BL_SLICE("IS_SUPPORT_HEART_BEAT_V2"), BL_SLICE("true")},
+      {BL_SLICE("IS_SUB_CHANGE"), changed ? BL_SLICE("true") : BL_SLICE("false")}};
   struct bl_reply reply = {.code = 0, .extra = extra, .extra_count = 2};
   bl_call_reply(call, &reply);
   return BL_DONE;

@@ -10,7 +10,8 @@
 #define IN_MEMORY_PERCENT 40
 
 /* A new group starts at 0 on a queue so young that its first message is still in memory
- * (ConsumerManageProcessor#queryConsumerOffset): otherwise it would skip what was sent before it came. */
+ * (ConsumerManageProcessor#queryConsumerOffset): otherwise it would skip what was sent before it
+ * came. */
 static bl_err is_young(struct bl_broker *broker, struct bl_queue *queue, bool *out_young) {
   struct bl_queue_entry first;
   uint32_t count = 0;
@@ -39,8 +40,9 @@ static void on_warm(struct bl_queue_warm *warm) {
   bool young = false;
   bl_err err = warm->err != BL_OK ? warm->err : is_young(wait->broker, warm->queue, &young);
   if (err != BL_OK) {
-    reply = (struct bl_reply){.code = bl_err_code(BL_ERR_SYSTEM),
-                              .remark = BL_SLICE("the queue's first entry cannot be read now, try again")};
+    reply = (struct bl_reply){
+        .code = bl_err_code(BL_ERR_SYSTEM),
+        .remark = BL_SLICE("the queue's first entry cannot be read now, try again")};
   } else if (!young) {
     reply = (struct bl_reply){.code = bl_err_code(BL_ERR_NOT_FOUND), .remark = BL_SLICE(NOT_FOUND)};
   }

@@ -11,9 +11,11 @@ static enum bl_outcome handle(struct bl_call *call) {
   if (bl_topics_find(&broker->topics, h->topic) == NULL) {
     return bl_call_fail(call, BL_ERR_NO_TOPIC, "Topic %.*s not exist!", BL_FMT(h->topic));
   }
-  bl_err err = bl_offsets_commit(&broker->offsets, h->topic, h->group, h->queue_id, h->commit_offset);
+  bl_err err =
+      bl_offsets_commit(&broker->offsets, h->topic, h->group, h->queue_id, h->commit_offset);
   if (err == BL_ERR_FULL) {
-    return bl_call_fail(call, err, "the broker keeps the offsets of %lld queues already, the most it may",
+    return bl_call_fail(call, err,
+                        "the broker keeps the offsets of %lld queues already, the most it may",
                         (long long)broker->offsets.slots_max);
   }
   if (err != BL_OK) return bl_call_fail(call, err, "queueId %d cannot be", h->queue_id);

@@ -44,7 +44,8 @@ void bl_pull_answers_attach(struct bl_broker *broker) {
   broker->holds.answer = answer_held;
 }
 
-static bool may_hold(const struct bl_broker *broker, struct bl_pull *pull, const struct bl_pulled *pulled) {
+static bool may_hold(const struct bl_broker *broker, struct bl_pull *pull,
+                     const struct bl_pulled *pulled) {
   if (!pulled->none_yet || (pull->sys_flag & BL_PULL_SUSPEND) == 0) return false;
   if (!broker->settings->long_polling_enable) pull->suspend_ms = broker->settings->short_polling_ms;
   if (pull->suspend_ms > SUSPEND_MS_MAX) pull->suspend_ms = SUSPEND_MS_MAX;
@@ -72,10 +73,12 @@ enum bl_outcome bl_pull_and_answer(struct bl_call *call, bool lite) {
   struct bl_cold cold;
   struct bl_why why;
   struct bl_ticket ticket = bl_call_ticket(call);
-  bl_err err = bl_broker_pull(broker, &pull, true, false, bl_broker_arena(broker), &pulled, &cold, &why);
+  bl_err err =
+      bl_broker_pull(broker, &pull, true, false, bl_broker_arena(broker), &pulled, &cold, &why);
   if (err == BL_ERR_COLD) {
     if (bl_holds_warm(broker, &ticket, &pull, &cold)) return BL_PARKED;
-    return bl_call_fail(call, BL_ERR_BUSY, "%d pulls are held already, the most that may be (maxHolds)",
+    return bl_call_fail(call, BL_ERR_BUSY,
+                        "%d pulls are held already, the most that may be (maxHolds)",
                         broker->holds.count);
   }
   if (err != BL_OK) return bl_call_fail(call, err, NULL);

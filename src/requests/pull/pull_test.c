@@ -9,12 +9,14 @@
 #include <cmocka.h>
 
 #include "requests/admin_testlib.h"
+#include "requests/pull/answer.h"
 
 static struct at at;
 
 static int set_up(void **state) {
   (void)state;
   at_start(&at);
+  bl_pull_answers_attach(at.broker);
   at_topic(&at, "T", 2);
   at_join(&at, "CG", "T"); /* "a || b" with version 7 */
   return 0;
@@ -39,6 +41,8 @@ static void send_tagged(const char *tag, int count) {
                            .peer = ""};
     assert_int_equal(bl_broker_send(at.broker, &send, &sent, &why), BL_OK);
   }
+  const struct bl_queue *queue = bl_queues_find(at.broker->queues, BL_SLICE("T"), 0);
+  while (bl_queue_max_offset(queue) < bl_queue_assigned_offset(queue)) at_run(&at, 1);
   at_run(&at, 5);
 }
 
@@ -97,8 +101,8 @@ static void the_table_of_offsets(void **state) {
     pull.offset = rows[i].offset;
     expect(&pull, rows[i].code, rows[i].status, rows[i].next);
   }
-  struct bl_pulled pulled = run(&(struct bl_pull){.group = BL_SLICE("CG"), .topic = BL_SLICE("T"), .offset = 1,
-                                                  .max_count = 32, .peer = ""});
+  struct bl_pulled pulled = run(&(struct bl_pull){
+      .group = BL_SLICE("CG"), .topic = BL_SLICE("T"), .offset = 1, .max_count = 32, .peer = ""});
   assert_int_equal(pulled.min_offset, 0);
   assert_int_equal(pulled.max_offset, 3);
   assert_int_equal(pulled.message_count, 2);
@@ -234,8 +238,10 @@ static void a_pull_commits_the_first_time(void **state) {
   struct bl_why why;
   pull.sys_flag |= BL_PULL_COMMIT;
   pull.commit_offset = 9;
-  assert_int_equal(bl_broker_pull(at.broker, &pull, false, false, &at.arena, &pulled, &cold, &why), BL_OK);
-  assert_int_equal(bl_offsets_committed(&at.broker->offsets, pull.topic, pull.group, 1), BL_OFFSET_NONE);
+  assert_int_equal(bl_broker_pull(at.broker, &pull, false, false, &at.arena, &pulled, &cold, &why),
+                   BL_OK);
+  assert_int_equal(bl_offsets_committed(&at.broker->offsets, pull.topic, pull.group, 1),
+                   BL_OFFSET_NONE);
   run(&pull);
   assert_int_equal(bl_offsets_committed(&at.broker->offsets, pull.topic, pull.group, 1), 9);
 }
@@ -259,11 +265,13 @@ static void on_answer(struct bl_outcall *call, bl_err err, const struct bl_comma
   snprintf(waiting->next, sizeof(waiting->next), "%.*s", BL_FMT(next));
 }
 
-static void start(struct waiting *waiting, const char *offset, const char *suspend_ms, const char *tags) {
-  const char *const texts[][2] = {{"consumerGroup", "CG"}, {"topic", "T"}, {"queueId", "0"},
-                                  {"queueOffset", offset}, {"maxMsgNums", "32"}, {"sysFlag", "6"},
-                                  {"commitOffset", "0"}, {"suspendTimeoutMillis", suspend_ms},
-                                  {"subscription", tags}, {"subVersion", "1"}};
+static void start(struct waiting *waiting, const char *offset, const char *suspend_ms,
+                  const char *tags) {
+  const char *const texts[][2] = {{"consumerGroup", "CG"}, {"topic", "T"},
+                                  {"queueId", "0"},        {"queueOffset", offset},
+                                  {"maxMsgNums", "32"},    {"sysFlag", "6"},
+                                  {"commitOffset", "0"},   {"suspendTimeoutMillis", suspend_ms},
+                                  {"subscription", tags},  {"subVersion", "1"}};
   struct bl_field fields[10];
   for (int i = 0; i < 10; i++) {
     fields[i] = (struct bl_field){bl_slice_text(texts[i][0]), bl_slice_text(texts[i][1])};
@@ -271,8 +279,8 @@ static void start(struct waiting *waiting, const char *offset, const char *suspe
   struct bl_outgoing outgoing = {.code = 11, .extra = fields, .extra_count = 10};
   memset(waiting, 0, sizeof(*waiting));
   waiting->call.done = on_answer;
-  assert_int_equal(bl_remoting_call_address(at.remoting, bl_slice_text(at.address), &outgoing, 20000,
-                                            &waiting->call),
+  assert_int_equal(bl_remoting_call_address(at.remoting, bl_slice_text(at.address), &outgoing,
+                                            20000, &waiting->call),
                    BL_OK);
   at_run(&at, 20);
 }
@@ -287,8 +295,8 @@ static void expect_answer(struct waiting *waiting, int32_t code, const char *nex
 
 static void a_hold_wakes_for_what_matches(void **state) {
   (void)state;
-  struct waiting one;
-  struct waiting two;
+  static struct waiting one;
+  static struct waiting two;
   start(&one, "0", "15000", "a");
   start(&two, "0", "15000", "b || c");
   assert_int_equal(at.broker->holds.count, 2);
@@ -304,8 +312,8 @@ static void a_hold_wakes_for_what_matches(void **state) {
 
 static void a_hold_ends_after_its_time(void **state) {
   (void)state;
-  struct waiting one;
-  struct waiting two;
+  static struct waiting one;
+  static struct waiting two;
   start(&one, "0", "60", "a");
   assert_false(one.answered);
   expect_answer(&one, 19, "0");
@@ -319,8 +327,8 @@ static void a_hold_ends_after_its_time(void **state) {
 
 static void over_the_limit_there_is_no_hold(void **state) {
   (void)state;
-  struct waiting one;
-  struct waiting two;
+  static struct waiting one;
+  static struct waiting two;
   at.settings.holds_max = 1;
   start(&one, "0", "15000", "*");
   start(&two, "0", "15000", "*");
@@ -333,7 +341,7 @@ static void over_the_limit_there_is_no_hold(void **state) {
 
 static void deleting_the_topic_wakes_it(void **state) {
   (void)state;
-  struct waiting one;
+  static struct waiting one;
   int64_t end;
   start(&one, "0", "15000", "*");
   assert_int_equal(bl_broker_delete_topic(at.broker, BL_SLICE("T"), &end), BL_OK);
@@ -342,8 +350,8 @@ static void deleting_the_topic_wakes_it(void **state) {
 
 static void holds_go_with_their_connection(void **state) {
   (void)state;
-  struct waiting one;
-  struct waiting two;
+  static struct waiting one;
+  static struct waiting two;
   start(&one, "0", "15000", "*");
   start(&two, "0", "15000", "a");
   assert_int_equal(at.broker->holds.count, 2);
@@ -359,7 +367,7 @@ static void holds_go_with_their_connection(void **state) {
 
 static void an_open_hold_does_not_stop_the_broker(void **state) {
   (void)state;
-  struct waiting one;
+  static struct waiting one;
   start(&one, "0", "15000", "*");
   at_restart(&at);
   assert_true(one.answered);

@@ -5,7 +5,6 @@
 #include "base/assert.h"
 #include "broker/broker.h"
 #include "net/net.h"
-#include "remoting/remoting.h"
 #include "wire/headers.h"
 
 /* MQVersion.V3_4_9: older clients do not mean their maxReconsumeTimes. */
@@ -30,7 +29,6 @@ struct bl_send_wait {
 
 /* A send that waits for room in the log, from the call's first turn to its last. */
 struct room_wait {
-  uint64_t conn_id;
   int64_t deadline_ms;
   int64_t bytes;
 };
@@ -54,11 +52,13 @@ static void give_wait(struct bl_send_wait *wait) {
 
 static void set_origin(const struct bl_broker *broker, struct bl_send_reply_header *header) {
   BL_SET(header, send_reply, region, bl_slice_text(broker->settings->region_id));
-  BL_SET(header, send_reply, trace_on, broker->settings->trace_on ? BL_SLICE("true") : BL_SLICE("false"));
+  BL_SET(header, send_reply, trace_on,
+         broker->settings->trace_on ? BL_SLICE("true") : BL_SLICE("false"));
 }
 
 static void answer_stored(struct bl_send_wait *wait) {
-  struct bl_send_reply_header header = {.queue_id = wait->queue_id, .queue_offset = wait->queue_offset};
+  struct bl_send_reply_header header = {.queue_id = wait->queue_id,
+                                        .queue_offset = wait->queue_offset};
   char id[BL_MSGID_TEXT_MAX];
   if (wait->batch_ids != NULL) {
     header.msg_id = bl_slice_text(wait->batch_ids);
@@ -147,7 +147,8 @@ static bool may_wait(const struct bl_sends *sends, int64_t bytes) {
          sends->waiting_bytes + bytes <= BL_SEND_ROOM_BYTES_MAX;
 }
 
-/* No room in the log now: wait some turns, not longer than the client would. call->progress is the wait. */
+/* No room in the log now: wait some turns, not longer than the client would. call->progress is the
+ * wait. */
 static enum bl_outcome wait_for_room(struct bl_call *call) {
   struct bl_broker *broker = call->server;
   struct bl_sends *sends = &broker->sends;
@@ -158,8 +159,7 @@ static enum bl_outcome wait_for_room(struct bl_call *call) {
   if (wait == NULL && may_wait(sends, bytes)) {
     wait = malloc(sizeof(*wait));
     BL_ASSERT(wait != NULL);
-    *wait = (struct room_wait){.conn_id = bl_conn_id(call->conn),
-                               .deadline_ms = now_ms + broker->settings->wait_in_send_queue_ms,
+    *wait = (struct room_wait){.deadline_ms = now_ms + broker->settings->wait_in_send_queue_ms,
                                .bytes = bytes};
     call->progress = wait;
     sends->waiting_for_room++;
@@ -183,12 +183,6 @@ static void end_wait(struct bl_call *call) {
   call->progress = NULL;
 }
 
-/* The sender closed its connection while the call waited: call->conn is not there any more. */
-static bool is_gone(const struct bl_call *call) {
-  const struct room_wait *wait = call->progress;
-  return wait != NULL && bl_net_conn(bl_remoting_net(call->remoting), wait->conn_id) == NULL;
-}
-
 /* Who waits is tried again when the log takes that much; who comes meanwhile waits behind. */
 static bool is_behind(const struct bl_call *call) {
   const struct bl_broker *broker = call->server;
@@ -198,7 +192,7 @@ static bool is_behind(const struct bl_call *call) {
 
 enum bl_outcome bl_send_and_answer(struct bl_call *call, struct bl_send *send) {
   struct bl_broker *broker = call->server;
-  if (is_gone(call)) {
+  if (call->conn == NULL) { /* it closed while the call waited */
     end_wait(call);
     return BL_DONE;
   }

@@ -37,7 +37,8 @@ static struct bl_send make(const char *topic, const char *properties, const char
   return send;
 }
 
-static bl_err send_it(const struct bl_send *send, struct bl_sent *out_sent, struct bl_why *out_why) {
+static bl_err send_it(const struct bl_send *send, struct bl_sent *out_sent,
+                      struct bl_why *out_why) {
   bl_err err = bl_broker_send(at.broker, send, out_sent, out_why);
   out_sent->uniq_key = bl_arena_copy(&at.arena, out_sent->uniq_key);
   at_run(&at, 5);
@@ -54,7 +55,8 @@ static struct bl_record stored(const char *topic, int32_t queue_id, int64_t offs
   assert_int_equal(bl_queue_read(queue, offset, &entry, 1, &count), BL_OK);
   assert_int_equal(count, 1);
   char *bytes = bl_arena_take(&at.arena, entry.size_bytes);
-  assert_int_equal(bl_store_read(at.broker->store, entry.log_offset, entry.size_bytes, bytes), BL_OK);
+  assert_int_equal(bl_store_read(at.broker->store, entry.log_offset, entry.size_bytes, bytes),
+                   BL_OK);
   assert_int_equal(
       bl_record_decode(bl_slice_of(bytes, entry.size_bytes), BL_RECORD_CHECKED, &record), BL_OK);
   return record;
@@ -73,11 +75,15 @@ static void the_broker_sets_its_properties(void **state) {
   (void)state;
   struct bl_sent sent;
   struct bl_why why;
-  struct bl_send send = make("T",
-                             "KEYS\1k\2CLUSTER\1mine\2TRACE_ON\1no\2MSG_REGION\1x\2POP_CK\1y\2WAIT\1true\2"
-                             "__CRC32#\1" "123\2app\1 1 \2DELAY\1" "0",
-                             "body");
-  send.sys_flag = BL_SYS_COMPRESSED | BL_SYS_PREPARED | BL_SYS_INNER_BATCH | BL_SYS_NEED_UNWRAP | 0x700;
+  struct bl_send send =
+      make("T",
+           "KEYS\1k\2CLUSTER\1mine\2TRACE_ON\1no\2MSG_REGION\1x\2POP_CK\1y\2WAIT\1true\2"
+           "__CRC32#\1"
+           "123\2app\1 1 \2DELAY\1"
+           "0",
+           "body");
+  send.sys_flag =
+      BL_SYS_COMPRESSED | BL_SYS_PREPARED | BL_SYS_INNER_BATCH | BL_SYS_NEED_UNWRAP | 0x700;
   send.flag = 77;
   assert_int_equal(send_it(&send, &sent, &why), BL_OK);
   assert_true(sent.wait);
@@ -91,7 +97,8 @@ static void the_broker_sets_its_properties(void **state) {
   expect_property(&record, "app", " 1 ");
   assert_int_equal(sent.uniq_key.len, 32);
   expect_property(&record, "UNIQ_KEY", sent.uniq_key.ptr);
-  /* What the broker decides is not for clients to say: an inner batch would take many queue offsets. */
+  /* What the broker decides is not for clients to say: an inner batch would take many queue
+   * offsets. */
   assert_int_equal(record.sys_flag, BL_SYS_COMPRESSED | 0x700);
   assert_int_equal(record.flag, 77);
   assert_true(bl_slice_is(record.body, "body"));
@@ -104,11 +111,11 @@ static void a_long_unique_key_is_answered_whole(void **state) {
   memset(key, 'k', sizeof(key) - 1);
   key[sizeof(key) - 1] = '\0';
   snprintf(properties, sizeof(properties), "UNIQ_KEY\1%s\2", key);
-  const struct at_answer *answer =
-      at_expect(&at,
-                at_call(&at, 310, "x", "a", "PG", "b", "T", "c", "TBW102", "d", "4", "e", "0", "f", "0", "g",
-                        "1", "h", "0", "i", properties, "j", "0", "k", "false", "m", "false", NULL),
-                0, NULL);
+  const struct at_answer *answer = at_expect(
+      &at,
+      at_call(&at, 310, "x", "a", "PG", "b", "T", "c", "TBW102", "d", "4", "e", "0", "f", "0", "g",
+              "1", "h", "0", "i", properties, "j", "0", "k", "false", "m", "false", NULL),
+      0, NULL);
   assert_true(bl_slice_is(at_field(answer, "transactionId"), key));
 }
 
@@ -134,18 +141,27 @@ static void refusals(void **state) {
        "Sending message to topic[SCHEDULE_TOPIC_XXXX] is forbidden."},
       {"rmq_sys_bolide_meta", "TBW102", "", 0, BL_ERR_NO_PERMISSION, "is forbidden"},
       {"NEW", "NO_SUCH", "", 0, BL_ERR_NO_TOPIC, "topic[NEW] not exist, apply first please!"},
-      {"T", "TBW102", "", 4, BL_ERR_PARAMETER, "request queueId[4] is illegal, TopicConfig [topicName=T"},
+      {"T", "TBW102", "", 4, BL_ERR_PARAMETER,
+       "request queueId[4] is illegal, TopicConfig [topicName=T"},
       {"T", "TBW102", long_text, 0, BL_ERR_MESSAGE_ILLEGAL, "msg properties length limit 32KB."},
-      {"T", "TBW102", "TRAN_MSG\1true\2", 0, BL_ERR_NO_PERMISSION, "transaction message is forbidden"},
-      {"T", "TBW102", "DELAY\1" "3\2", 0, BL_ERR_MESSAGE_ILLEGAL, "delay"},
-      {"T", "TBW102", "TIMER_DELAY_SEC\1" "3\2", 0, BL_ERR_MESSAGE_ILLEGAL, "delay"},
+      {"T", "TBW102", "TRAN_MSG\1true\2", 0, BL_ERR_NO_PERMISSION,
+       "transaction message is forbidden"},
+      {"T", "TBW102",
+       "DELAY\1"
+       "3\2",
+       0, BL_ERR_MESSAGE_ILLEGAL, "delay"},
+      {"T", "TBW102",
+       "TIMER_DELAY_SEC\1"
+       "3\2",
+       0, BL_ERR_MESSAGE_ILLEGAL, "delay"},
   };
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
     struct bl_send send = make(rows[i].topic, rows[i].properties, "x");
     send.default_topic = bl_slice_text(rows[i].default_topic);
     send.queue_id = rows[i].queue_id;
     assert_int_equal(send_it(&send, &sent, &why), rows[i].err);
-    if (strstr(why.text, rows[i].text) == NULL) fail_msg("%s is not in: %s", rows[i].text, why.text);
+    if (strstr(why.text, rows[i].text) == NULL)
+      fail_msg("%s is not in: %s", rows[i].text, why.text);
   }
   /* Properties that only fit without what the broker adds. */
   long_text[32700] = '\0';
@@ -165,9 +181,10 @@ static void a_body_may_be_as_long_as_the_limit(void **state) {
   assert_int_equal(send_it(&send, &sent, &why), BL_OK);
   send.body = BL_SLICE("123456");
   assert_int_equal(send_it(&send, &sent, &why), BL_ERR_MESSAGE_ILLEGAL);
-  assert_string_equal(why.text,
-                      "the message is illegal, maybe msg body or properties length not matched. msg body length "
-                      "limit 5B, msg properties length limit 32KB.");
+  assert_string_equal(
+      why.text,
+      "the message is illegal, maybe msg body or properties length not matched. msg body length "
+      "limit 5B, msg properties length limit 32KB.");
 }
 
 /* As TopicConfigManager: the smaller of what the client asks and the template's write queues. */
@@ -266,15 +283,23 @@ static void retries_end_as_dead_letters(void **state) {
   (void)state;
   struct bl_sent sent;
   struct bl_why why;
-  struct bl_send send = make("%RETRY%CG", "RETRY_TOPIC\1T\2DELAY\1" "3\2", "x");
+  struct bl_send send = make("%RETRY%CG",
+                             "RETRY_TOPIC\1T\2DELAY\1"
+                             "3\2",
+                             "x");
+  at.settings.auto_create_group = false;
   assert_int_equal(send_it(&send, &sent, &why), BL_ERR_NO_GROUP);
+  at.settings.auto_create_group = true;
   at_join(&at, "CG", "T");
   send.reconsume_times = 16;
   send.properties = BL_SLICE("RETRY_TOPIC\1T\2");
   assert_int_equal(send_it(&send, &sent, &why), BL_OK);
-  assert_int_equal(bl_queue_max_offset(bl_queues_find(at.broker->queues, BL_SLICE("%RETRY%CG"), 0)), 1);
+  assert_int_equal(bl_queue_max_offset(bl_queues_find(at.broker->queues, BL_SLICE("%RETRY%CG"), 0)),
+                   1);
   assert_null(bl_topics_find(&at.broker->topics, BL_SLICE("%DLQ%CG")));
-  send.properties = BL_SLICE("RETRY_TOPIC\1T\2DELAY\1" "3\2");
+  send.properties = BL_SLICE(
+      "RETRY_TOPIC\1T\2DELAY\1"
+      "3\2");
   send.reconsume_times = 17;
   assert_int_equal(send_it(&send, &sent, &why), BL_OK);
   struct bl_record record = stored("%DLQ%CG", 0, 0);
@@ -300,8 +325,8 @@ static void order_topics_heed_the_brokers_permission(void **state) {
   (void)state;
   struct bl_sent sent;
   struct bl_why why;
-  struct bl_topic_change change = {.name = BL_SLICE("O"), .read_queues = 1, .write_queues = 1, .perm = 6,
-                                   .order = true};
+  struct bl_topic_change change = {
+      .name = BL_SLICE("O"), .read_queues = 1, .write_queues = 1, .perm = 6, .order = true};
   struct bl_topic *topic;
   int64_t end;
   assert_int_equal(bl_broker_put_topic(at.broker, &change, &topic, &end), BL_OK);
@@ -312,26 +337,104 @@ static void order_topics_heed_the_brokers_permission(void **state) {
   assert_int_equal(send_it(&send, &sent, &why), BL_OK);
 }
 
-/* A full log: who waits is answered 2 in the end, and keeps nothing. */
-static void a_send_waits_for_room_and_is_told(void **state) {
-  (void)state;
-  at_topic(&at, "T", 1);
-  at.settings.wait_in_send_queue_ms = 30;
-  char body[400001];
-  memset(body, 'b', sizeof(body) - 1);
-  body[sizeof(body) - 1] = '\0';
-  /* Half the ring stays unwritten while no turn ends. */
-  struct bl_send fill = make("T", "", body);
+/* Turns of a log that takes no more: nothing is written while it is stuck. */
+static bool is_stuck;
+static bool turn(void *context) {
+  struct at *a = context;
+  bl_worker_drain(a->flush);
+  bl_worker_drain(a->pool);
+  bool more = bl_remoting_turn(a->remoting);
+  if (!is_stuck && a->broker != NULL) more = bl_broker_turn(a->broker) || more;
+  return more;
+}
+
+static void fill_the_log(void) {
+  static char body[400000];
   struct bl_sent sent;
   struct bl_why why;
+  at_topic(&at, "T", 1);
+  bl_net_on_turn(at.net, turn, &at);
+  is_stuck = true;
+  struct bl_send fill = make("T", "", "");
+  fill.body = bl_slice_of(body, sizeof(body));
+  while (bl_broker_send(at.broker, &fill, &sent, &why) == BL_OK) {}
+}
+
+struct waiting {
+  struct bl_outcall call;
+  bool answered;
   bl_err err;
-  while ((err = bl_broker_send(at.broker, &fill, &sent, &why)) == BL_OK) {
+  int32_t code;
+};
+static void on_answer(struct bl_outcall *call, bl_err err, const struct bl_command *response) {
+  struct waiting *waiting = BL_CONTAINER(call, struct waiting, call);
+  waiting->answered = true;
+  waiting->err = err;
+  waiting->code = err == BL_OK ? response->code : -1;
+}
+
+static void start(struct waiting *waiting) {
+  static char body[400000];
+  const char *const texts[] = {"a", "PG", "b", "T", "c", "TBW102", "d", "4",
+                               "e", "0",  "f", "0", "g", "1",      "h", "0"};
+  struct bl_field fields[8];
+  for (int i = 0; i < 8; i++) {
+    fields[i] = (struct bl_field){bl_slice_text(texts[2 * i]), bl_slice_text(texts[2 * i + 1])};
   }
-  assert_int_equal(err, BL_ERR_BUSY);
-  /* The turn that brings the request ends, and makes room: it is stored. */
-  at_send(&at, "T", 0, "k", body);
+  struct bl_outgoing outgoing = {
+      .code = 310, .extra = fields, .extra_count = 8, .body = bl_slice_of(body, sizeof(body))};
+  memset(waiting, 0, sizeof(*waiting));
+  waiting->call.done = on_answer;
+  assert_int_equal(bl_remoting_call_address(at.remoting, bl_slice_text(at.address), &outgoing,
+                                            20000, &waiting->call),
+                   BL_OK);
+}
+
+static void a_send_waits_for_room(void **state) {
+  (void)state;
+  static struct waiting one;
+  static struct waiting two;
+  fill_the_log();
+  start(&one);
+  start(&two);
+  at_run(&at, 50);
+  assert_int_equal(at.broker->sends.waiting_for_room, 2);
+  assert_int_equal(at.broker->sends.waiting_bytes, 800000);
+  assert_false(one.answered || two.answered);
+  is_stuck = false;
+  at_run(&at, 100);
+  assert_true(one.answered && two.answered);
+  assert_int_equal(one.code, 0);
+  assert_int_equal(two.code, 0);
   assert_int_equal(at.broker->sends.waiting_for_room, 0);
   assert_int_equal(at.broker->sends.waiting_bytes, 0);
+}
+
+static void who_waits_too_long_is_told(void **state) {
+  (void)state;
+  static struct waiting one;
+  at.settings.wait_in_send_queue_ms = 30;
+  fill_the_log();
+  start(&one);
+  at_run(&at, 100);
+  assert_true(one.answered);
+  assert_int_equal(one.code, 2);
+  assert_int_equal(at.broker->sends.waiting_for_room, 0);
+  is_stuck = false;
+}
+
+static void who_goes_waits_no_more(void **state) {
+  (void)state;
+  static struct waiting one;
+  fill_the_log();
+  start(&one);
+  at_run(&at, 50);
+  assert_int_equal(at.broker->sends.waiting_for_room, 1);
+  bl_remoting_disconnect(at.remoting, bl_slice_text(at.address));
+  at_run(&at, 50);
+  assert_int_equal(at.broker->sends.waiting_for_room, 0);
+  assert_int_equal(at.broker->sends.waiting_bytes, 0);
+  is_stuck = false;
 }
 
 int main(void) {
@@ -345,7 +448,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_batch_is_stored_or_refused_as_a_unit, set_up, tear_down),
       cmocka_unit_test_setup_teardown(retries_end_as_dead_letters, set_up, tear_down),
       cmocka_unit_test_setup_teardown(order_topics_heed_the_brokers_permission, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(a_send_waits_for_room_and_is_told, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_send_waits_for_room, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(who_waits_too_long_is_told, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(who_goes_waits_no_more, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

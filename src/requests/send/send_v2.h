@@ -5,7 +5,8 @@
 #include "broker/send/send.h"
 #include "wire/headers.h"
 
-static inline struct bl_send bl_send_from_v2(const struct bl_send_message_v2_header *h, bool batch) {
+static inline struct bl_send bl_send_from_v2(const struct bl_send_message_v2_header *h,
+                                             bool batch) {
   return (struct bl_send){.producer_group = h->producer_group,
                           .topic = h->topic,
                           .default_topic = h->default_topic,
