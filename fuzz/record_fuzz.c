@@ -9,13 +9,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool same_host(const struct bl_host *a, const struct bl_host *b) {
+  return a->port == b->port && a->addr_bytes == b->addr_bytes &&
+         memcmp(a->addr, b->addr, a->addr_bytes) == 0;
+}
+
 static void check_same(const struct bl_record *a, const struct bl_record *b) {
   BL_ASSERT(a->queue_id == b->queue_id && a->flag == b->flag && a->sys_flag == b->sys_flag);
   BL_ASSERT(a->queue_offset == b->queue_offset && a->log_offset == b->log_offset);
   BL_ASSERT(a->born_ms == b->born_ms && a->store_ms == b->store_ms);
   BL_ASSERT(a->reconsume_times == b->reconsume_times && a->prepared_offset == b->prepared_offset);
-  BL_ASSERT(memcmp(&a->born_host, &b->born_host, sizeof(a->born_host)) == 0);
-  BL_ASSERT(memcmp(&a->store_host, &b->store_host, sizeof(a->store_host)) == 0);
+  BL_ASSERT(same_host(&a->born_host, &b->born_host) && same_host(&a->store_host, &b->store_host));
   BL_ASSERT(bl_slice_eq(a->topic, b->topic) && bl_slice_eq(a->body, b->body));
   BL_ASSERT(bl_record_tags_code(a) == bl_record_tags_code(b));
 }

@@ -36,7 +36,7 @@ static inline bool bl_slice_eq(struct bl_slice a, struct bl_slice b) {
 
 static inline bool bl_slice_is(struct bl_slice a, const char *text) {
   size_t len = strlen(text);
-  return a.len == len && (len == 0 || memcmp(a.ptr, text, len) == 0);
+  return a.len == len && (len == 0 || (a.ptr != NULL && memcmp(a.ptr, text, len) == 0));
 }
 
 static inline bool bl_slice_starts(struct bl_slice a, struct bl_slice prefix) {

@@ -171,8 +171,10 @@ static bl_err open_group_topic(struct bl_broker *broker, struct bl_slice prefix,
   change->read_queues = change->write_queues;
   change->perm = BL_PERM_READ | BL_PERM_WRITE;
   *out_topic = bl_topics_find(&broker->topics, change->name);
-  if (*out_topic != NULL) return BL_OK;
-  return bl_broker_put_topic(broker, change, out_topic, &end);
+  bl_err err = BL_OK;
+  if (*out_topic == NULL) err = bl_broker_put_topic(broker, change, out_topic, &end);
+  change->name = (struct bl_slice){NULL, 0}; /* it was this function's */
+  return err;
 }
 
 struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice group,

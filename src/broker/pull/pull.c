@@ -109,7 +109,7 @@ static void grow_runs(struct scan *scan) {
   if (scan->out->body_count < scan->run_cap) return;
   scan->run_cap = scan->run_cap == 0 ? 32 : scan->run_cap * 2;
   struct bl_slice *bodies = bl_arena_take(scan->arena, scan->run_cap * sizeof(*bodies));
-  if (scan->out->body_count > 0) {
+  if (scan->out->bodies != NULL) {
     memcpy(bodies, scan->out->bodies, scan->out->body_count * sizeof(*bodies));
   }
   scan->out->bodies = bodies;
@@ -136,6 +136,7 @@ static bl_err add_record(struct scan *scan, const struct bl_queue_entry *entry) 
     last->len += bytes.len;
   } else {
     grow_runs(scan);
+    BL_ASSERT(out->bodies != NULL);
     out->bodies[out->body_count++] = bytes;
   }
   scan->run_end = in_ring ? entry->log_offset + entry->size_bytes : -1;

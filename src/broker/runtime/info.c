@@ -151,7 +151,10 @@ static void put_disk(struct table *table, const struct bl_broker *broker) {
   double ratio = -1;
   char key[4200];
   bl_err err = broker->disk->ops->space(broker->disk, dir, &total, &left);
-  if (err == BL_OK && total > 0) ratio = (double)((total - left) * 100 / total) / 100;
+  if (err == BL_OK && total > 0) {
+    int64_t percent = (total - left) * 100 / total;
+    ratio = (double)percent / 100;
+  }
   put_double(table, "commitLogDiskRatio", ratio);
   snprintf(key, sizeof(key), "commitLogDiskRatio_%s/commitlog", dir);
   put_double(table, key, ratio);

@@ -309,6 +309,7 @@ static bl_err check_batch(struct bl_broker *broker, const struct bl_send *send,
 }
 
 static void room_for_offsets(struct bl_sends *sends, int32_t count) {
+  BL_ASSERT(count > 0);
   if (count <= sends->log_offsets_cap) return;
   sends->log_offsets = realloc(sends->log_offsets, (size_t)count * sizeof(int64_t));
   BL_ASSERT(sends->log_offsets != NULL);
@@ -369,6 +370,7 @@ bl_err bl_broker_send(struct bl_broker *broker, const struct bl_send *send,
   bl_err err = check_topic(broker, send, &topic, why);
   if (err == BL_OK) err = check_sizes(broker, send, why);
   if (err != BL_OK) return err;
+  BL_ASSERT(topic != NULL);
   out_sent->queue_id = send->queue_id;
   if (send->queue_id < 0) {
     if (topic->write_queues <= 0) {

@@ -85,7 +85,7 @@ static enum bl_outcome handle(struct bl_call *call) {
   progress->w.out = call->body;
   if (progress->reader.warm.under_way) return BL_AGAIN; /* nothing may be freed meanwhile */
   int32_t queues = topic != NULL ? topic->write_queues : 0;
-  for (int i = 0; i < QUEUES_PER_STEP && progress->queue_id < queues; i++) {
+  for (int i = 0; topic != NULL && i < QUEUES_PER_STEP && progress->queue_id < queues; i++) {
     if (put_queue(progress, broker, topic, header->group) != BL_OK) return BL_AGAIN;
   }
   if (progress->queue_id < queues) return BL_AGAIN;

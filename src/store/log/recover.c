@@ -119,6 +119,7 @@ static bl_err replay_from(struct replay *replay, int64_t at) {
       continue;
     }
     struct bl_segment *segment = bl_segments_find(&log->segments, at);
+    BL_ASSERT(segment != NULL); /* at < end */
     if (err == BL_ERR_NOT_FOUND) {
       segment->data_end = at + BL_RECORD_BLANK_BYTES;
       at = segment->first_offset + log->segments.segment_bytes;

@@ -80,6 +80,7 @@ static bl_err decode(const struct bl_queue *queue, const struct bl_chunk_ref *re
     end = unit.end;
     out_units[i] = unit;
   }
+  if (ref->units == 0) return BL_ERR_FORMAT;
   const struct bl_queue_unit *last = &out_units[ref->units - 1];
   if (last->size_bytes == 0 || last->log_offset != ref->last_log) return BL_ERR_FORMAT;
   return BL_OK;
@@ -221,9 +222,10 @@ bl_err bl_index__append(struct bl_queues *queues, const struct bl_queue *queue,
   if (used + (int64_t)len > queues->segment_bytes) {
     queues->index_end += queues->segment_bytes - used;
   }
-  struct bl_index_segment *segment;
+  struct bl_index_segment *segment = NULL;
   bl_err err = current_segment(queues, &segment);
   if (err != BL_OK) return err;
+  BL_ASSERT(segment != NULL);
   used = queues->index_end % queues->segment_bytes;
   err = queues->disk->ops->write(queues->disk, segment->file, queues->scratch, len, used);
   if (err != BL_OK) return err;

@@ -193,6 +193,7 @@ void bl_queue__restore(struct bl_queue *queue, struct bl_queue_unit unit) {
   if (queue->tail_count == queue->tail_cap) {
     resize_tail(queue, queue->tail_cap < TAIL_FIRST_UNITS ? TAIL_FIRST_UNITS : queue->tail_cap * 2);
   }
+  BL_ASSERT(queue->tail != NULL);
   queue->tail[queue->tail_count++] = unit;
   queue->queues->entry_count++;
 }
