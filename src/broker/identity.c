@@ -1,7 +1,10 @@
 #include "broker/identity.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/assert.h"
+#include "base/log.h"
 #include "broker/broker.h"
 
 #define DEFAULT_NAME "broker-a"
@@ -36,9 +39,45 @@ static bl_err take_stored(struct bl_broker *broker, struct bl_slice bytes, const
   return set_name(broker, name, why);
 }
 
-bl_err bl_identity_load(struct bl_broker *broker, struct bl_why *why) {
+/* The file on its way to the disk: a start does not wait for it. Until it is there the next start
+ * comes to the same name by the same way. */
+struct keeping {
+  struct bl_job job;
+  struct bl_disk *disk;
   char path[4200];
   char text[512];
+  bl_err err;
+  struct bl_why why;
+};
+
+static void run_keep(struct bl_job *job) {
+  struct keeping *keeping = BL_CONTAINER(job, struct keeping, job);
+  keeping->err = bl_disk_replace_file(keeping->disk, keeping->path, bl_slice_text(keeping->text),
+                                      false, &keeping->why);
+}
+
+static void done_keep(struct bl_job *job) {
+  struct keeping *keeping = BL_CONTAINER(job, struct keeping, job);
+  if (keeping->err != BL_OK) {
+    bl_log(BL_LOG_WARN, "broker", "identity.failed", "why=\"%s\"; trying again at the next start",
+           keeping->why.text);
+  }
+  free(keeping);
+}
+
+static void keep(struct bl_broker *broker, const char *path) {
+  struct keeping *keeping = calloc(1, sizeof(*keeping));
+  BL_ASSERT(keeping != NULL);
+  keeping->job.run = run_keep;
+  keeping->job.done = done_keep;
+  keeping->disk = broker->disk;
+  snprintf(keeping->path, sizeof(keeping->path), "%s", path);
+  snprintf(keeping->text, sizeof(keeping->text), HEAD "%s\n", broker->settings->broker_name);
+  bl_worker_submit(broker->pool, &keeping->job);
+}
+
+bl_err bl_identity_load(struct bl_broker *broker, struct bl_why *why) {
+  char path[4200];
   struct bl_arena arena;
   struct bl_slice bytes;
   snprintf(path, sizeof(path), "%s/bolide/identity", broker->settings->store_dir);
@@ -50,10 +89,7 @@ bl_err bl_identity_load(struct bl_broker *broker, struct bl_why *why) {
     err = BL_OK;
     if (broker->settings->broker_name[0] == '\0')
       err = set_name(broker, BL_SLICE(DEFAULT_NAME), why);
-    int len = snprintf(text, sizeof(text), HEAD "%s\n", broker->settings->broker_name);
-    if (err == BL_OK) {
-      err = bl_disk_replace_file(broker->disk, path, bl_slice_of(text, (size_t)len), false, why);
-    }
+    if (err == BL_OK) keep(broker, path);
   } else {
     err = bl_why_set(why, err, "cannot read %s: %s", path, bl_err_text(err));
   }

@@ -29,7 +29,9 @@ static void start(const char *name) {
 static bl_err load(const char *name, struct bl_why *why) {
   bl_options_fini(&bl_broker_options, &settings);
   start(name);
-  return bl_identity_load(broker, why);
+  bl_err err = bl_identity_load(broker, why);
+  bl_worker_finish(broker->pool);
+  return err;
 }
 
 static int set_up(void **state) {
@@ -42,6 +44,7 @@ static int set_up(void **state) {
   assert_int_equal(disk->ops->make_dir(disk, path, NULL), BL_OK);
   broker = calloc(1, sizeof(*broker));
   broker->disk = disk;
+  broker->pool = bl_worker_new_inline();
   broker->settings = &settings;
   start("");
   return 0;
@@ -56,6 +59,7 @@ static int tear_down(void **state) {
   disk->ops->remove(disk, path);
   disk->ops->remove(disk, dir);
   bl_options_fini(&bl_broker_options, &settings);
+  bl_worker_free(broker->pool);
   free(broker);
   return 0;
 }
