@@ -16,7 +16,7 @@ DIFFERENT = {
     "broker-310-delay": "delayed messages are not part of this version",
     "broker-310-half": "transactions are not part of this version",
     "broker-43-offsets": "slaves are not part of this version",
-    "broker-11-sql": "SQL92 is on by default",
+    "broker-11-sql": "SQL92 filters are not part of this version",
     "namesrv-105-same-zone": "Java answers in the old dialect as soon as zones are asked for",
 }
 
