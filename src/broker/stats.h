@@ -19,8 +19,7 @@ struct bl_broker_stats {
   int64_t get_today_start;
   int64_t get_yesterday_start;
   int64_t day_start_ms;
-  int64_t put_us_max;
-  struct bl_histogram put_us;
+  struct bl_histogram put_us; /* from the turn that brought a send to its ack */
 };
 
 #endif

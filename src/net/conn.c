@@ -285,9 +285,6 @@ struct bl_net *bl_conn_net(const struct bl_conn *conn) {
 const char *bl_conn_peer_text(const struct bl_conn *conn) {
   return conn->peer_text;
 }
-const char *bl_conn_local_text(const struct bl_conn *conn) {
-  return conn->local_text;
-}
 const struct bl_net_addr *bl_conn_peer(const struct bl_conn *conn) {
   return &conn->peer;
 }

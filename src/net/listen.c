@@ -18,32 +18,20 @@
 #define BACKLOG 1024
 #define NAME_BYTES_MAX 255
 
-static void addr_of(const struct sockaddr_storage *from, struct bl_net_addr *out_addr,
-                    char out_text[BL_NET_TEXT_MAX]) {
-  char text[INET6_ADDRSTRLEN] = "";
+static void addr_of(const struct sockaddr_storage *from, struct bl_net_addr *out_addr) {
   memset(out_addr, 0, sizeof(*out_addr));
   if (from->ss_family == AF_INET6) {
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+    bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
     out_addr->port = ntohs(v6->sin6_port);
-    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-      out_addr->addr_bytes = 4;
-      memcpy(out_addr->addr, v6->sin6_addr.s6_addr + 12, 4);
-      inet_ntop(AF_INET, out_addr->addr, text, sizeof(text));
-      snprintf(out_text, BL_NET_TEXT_MAX, "%s:%d", text, out_addr->port);
-      return;
-    }
-    out_addr->addr_bytes = 16;
-    memcpy(out_addr->addr, v6->sin6_addr.s6_addr, 16);
-    inet_ntop(AF_INET6, out_addr->addr, text, sizeof(text));
-    snprintf(out_text, BL_NET_TEXT_MAX, "[%s]:%d", text, out_addr->port);
+    out_addr->addr_bytes = mapped ? 4 : 16;
+    memcpy(out_addr->addr, v6->sin6_addr.s6_addr + (mapped ? 12 : 0), out_addr->addr_bytes);
     return;
   }
   const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
   out_addr->port = ntohs(v4->sin_port);
   out_addr->addr_bytes = 4;
   memcpy(out_addr->addr, &v4->sin_addr, 4);
-  inet_ntop(AF_INET, out_addr->addr, text, sizeof(text));
-  snprintf(out_text, BL_NET_TEXT_MAX, "%s:%d", text, out_addr->port);
 }
 
 static void note_addresses(struct bl_conn *conn) {
@@ -51,13 +39,15 @@ static void note_addresses(struct bl_conn *conn) {
   socklen_t len = sizeof(addr);
   memset(&addr, 0, sizeof(addr));
   if (getpeername(conn->fd, (struct sockaddr *)&addr, &len) == 0) {
-    addr_of(&addr, &conn->peer, conn->peer_text);
+    char text[INET6_ADDRSTRLEN] = "";
+    addr_of(&addr, &conn->peer);
+    bool v4 = conn->peer.addr_bytes == 4;
+    inet_ntop(v4 ? AF_INET : AF_INET6, conn->peer.addr, text, sizeof(text));
+    snprintf(conn->peer_text, BL_NET_TEXT_MAX, v4 ? "%s:%d" : "[%s]:%d", text, conn->peer.port);
   }
   len = sizeof(addr);
   memset(&addr, 0, sizeof(addr));
-  if (getsockname(conn->fd, (struct sockaddr *)&addr, &len) == 0) {
-    addr_of(&addr, &conn->local, conn->local_text);
-  }
+  if (getsockname(conn->fd, (struct sockaddr *)&addr, &len) == 0) addr_of(&addr, &conn->local);
 }
 
 void bl_conn__opened(struct bl_conn *conn) {

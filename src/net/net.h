@@ -93,9 +93,8 @@ void *bl_conn_context(const struct bl_conn *conn); /* of the listener or of conn
 void *bl_conn_user(const struct bl_conn *conn);    /* the upper layer's; NULL at first */
 void bl_conn_set_user(struct bl_conn *conn, void *user);
 struct bl_net *bl_conn_net(const struct bl_conn *conn);
-/* The peer's and our address of it, as "1.2.3.4:5". BORROWED. */
+/* The peer's address, as "1.2.3.4:5". BORROWED. */
 const char *bl_conn_peer_text(const struct bl_conn *conn);
-const char *bl_conn_local_text(const struct bl_conn *conn);
 struct bl_net_addr {
   uint8_t addr[16];
   uint8_t addr_bytes;

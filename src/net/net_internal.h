@@ -48,7 +48,6 @@ struct bl_conn {
   struct bl_net_addr peer;
   struct bl_net_addr local;
   char peer_text[BL_NET_TEXT_MAX];
-  char local_text[BL_NET_TEXT_MAX];
 };
 
 struct bl_listener {

@@ -42,8 +42,6 @@ void bl_remoting_outgoing_role(struct bl_remoting *remoting, struct bl_role *rol
 /* Once per turn, before the log is written: steps of calls that asked AGAIN. RETURNS true while
  * some are left. */
 bool bl_remoting_turn(struct bl_remoting *remoting);
-/* After shutdown began new requests are answered with 1500 or 14 by handlers' choice: */
-void bl_remoting_close_listeners(struct bl_remoting *remoting);
 
 /* A call to a peer. The owner keeps the struct until done. */
 struct bl_outcall {

@@ -117,7 +117,7 @@ static void put_runtime(struct table *table, int64_t ms) {
 static void put_sends(struct table *table, struct bl_runtime *runtime) {
   const struct bl_broker_stats *stats = &runtime->broker->stats;
   int64_t total = stats->put_count;
-  put_i64(table, "putMessageEntireTimeMax", stats->put_us_max / US_PER_MS);
+  put_i64(table, "putMessageEntireTimeMax", (int64_t)(stats->put_us.max_us / US_PER_MS));
   put_i64(table, "putMessageTimesTotal", total);
   put_i64(table, "putMessageFailedTimes", stats->put_failed);
   put_i64(table, "putMessageSizeTotal", stats->put_bytes);

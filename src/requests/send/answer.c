@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "broker/broker.h"
 #include "net/net.h"
+#include "remoting/remoting.h"
 #include "wire/headers.h"
 
 /* MQVersion.V3_4_9: older clients do not mean their maxReconsumeTimes. */
@@ -21,6 +22,7 @@ struct bl_send_wait {
   int32_t queue_id;
   int64_t queue_offset;
   int64_t log_offset;
+  int64_t from_ns; /* the turn that brought it */
   char *batch_ids; /* HELD; NULL: one message */
   char key_space[KEY_BYTES];
   char *long_key; /* HELD; NULL: uniq_key is in key_space */
@@ -73,13 +75,17 @@ static void answer_stored(struct bl_send_wait *wait) {
 
 static void on_durable(struct bl_store_waiter *waiter, bl_err err) {
   struct bl_send_wait *wait = BL_CONTAINER(waiter, struct bl_send_wait, waiter);
+  struct bl_broker *broker = wait->broker;
   if (err == BL_OK) {
+    int64_t taken_ns = bl_clock_mono_ns(broker->clock) - wait->from_ns;
+    bl_histogram_record(&broker->stats.put_us, taken_ns / 1000);
     answer_stored(wait);
   } else {
+    broker->stats.put_failed++;
     struct bl_reply reply = {.code = bl_err_code(err),
                              .remark = BL_SLICE("the log failed before the message was known to be "
                                                 "durable; its outcome is unknown")};
-    bl_ticket_reply(wait->broker->remoting, &wait->ticket, &reply);
+    bl_ticket_reply(broker->remoting, &wait->ticket, &reply);
   }
   give_wait(wait);
 }
@@ -115,6 +121,7 @@ static enum bl_outcome park(struct bl_call *call, const struct bl_sent *sent) {
   wait->queue_id = sent->queue_id;
   wait->queue_offset = sent->queue_offset;
   wait->log_offset = sent->log_offset;
+  wait->from_ns = bl_net_turn_from_ns(bl_remoting_net(call->remoting));
   keep_key(wait, sent->uniq_key);
   if (sent->log_offsets != NULL) wait->batch_ids = join_ids(broker, sent);
   if (!sent->wait) {
