@@ -10,6 +10,7 @@
 
 #define SWEEP_MS 10000
 #define TIMERS_PER_TURN 4096
+#define SPIN_MISSES_MAX 8
 
 void bl_net_settings_default(struct bl_net_settings *settings) {
   *settings = (struct bl_net_settings){.input_bytes_max = 512LL << 20,
@@ -145,14 +146,25 @@ static void end_of_turn(struct bl_net *net) {
   note_turn(net);
 }
 
-/* Looks for events without sleeping for a while: a wake-up from sleep costs tens of microseconds.
- */
+/* Looks for events for a while before sleeping: a wake-up from sleep costs tens of microseconds.
+ * Adaptive: after looks that saw nothing, twice as many turns go to sleep at once. */
 static bool spin(struct bl_net *net) {
+  if (net->spin_skip > 0) {
+    net->spin_skip--;
+    return false;
+  }
   int64_t until_ns = bl_clock_mono_ns(net->clock) + net->settings.spin_us * 1000;
   do {
     uv_run(&net->loop, UV_RUN_NOWAIT);
-    if (net->turned) return true;
+    if (net->turned) {
+      net->spin_misses = 0;
+      net->stats.spin_hits++;
+      return true;
+    }
   } while (bl_clock_mono_ns(net->clock) < until_ns);
+  net->stats.spin_misses++;
+  if (net->spin_misses < SPIN_MISSES_MAX) net->spin_misses++;
+  net->spin_skip = (1u << net->spin_misses) - 1;
   return false;
 }
 

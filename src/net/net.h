@@ -30,7 +30,7 @@ struct bl_net_settings {
   int64_t output_bytes_max;   /* of one: beyond it is closed; 256 MiB */
   int32_t conns_max;          /* 65,536 */
   int64_t idle_ms;            /* closed after that long without input and output; 120,000 */
-  int64_t spin_us; /* look again this long before sleeping, when the last look was worth it; 0 */
+  int64_t spin_us; /* look again this long before sleeping, while that is worth it; 0: never */
 };
 void bl_net_settings_default(struct bl_net_settings *settings);
 
@@ -121,6 +121,7 @@ struct bl_net_stats {
   int64_t turns;
   int64_t slow_turns;
   int64_t turn_ns_max;
+  int64_t spin_hits, spin_misses; /* looks before sleeping that saw an event, or none */
   int64_t reads, writes, bytes_in, bytes_out;
   int64_t conns, accepted, refused, idle_closed;
   int64_t input_bytes, output_bytes;

@@ -78,6 +78,8 @@ struct bl_net {
   bool closing; /* bl_net_free runs: no new connections */
   bool again;   /* the owner has more to do */
   bool turned;  /* an event was handled since the last turn */
+  uint32_t spin_misses; /* looks in a row that saw nothing */
+  uint32_t spin_skip;   /* turns without a look, after misses */
   int64_t now_ms;
   int64_t turn_from_ns; /* its first event */
   void (*on_slow)(void *context, int64_t turn_ns);

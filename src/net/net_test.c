@@ -526,6 +526,34 @@ static void the_owner_may_ask_for_more_turns_and_wake_the_net(void **state) {
   stop(&world);
 }
 
+static void looking_before_sleeping_backs_off_when_nothing_comes(void **state) {
+  (void)state;
+  struct world world;
+  struct bl_net_settings settings = defaults();
+  settings.spin_us = 20;
+  start(&world, &settings, false);
+  struct bl_net_stats stats;
+  for (int i = 0; i < 64; i++) {
+    bl_net_wake(world.net);
+    bl_net_run_once(world.net, 0);
+    bl_net_run_once(world.net, 1);
+  }
+  bl_net_stats(world.net, &stats);
+  assert_in_range(stats.spin_misses, 1, 8); /* of 128 turns: 1 + 3 + 7 + ... are skipped */
+
+  int fd = bl_peer_connect(world.port);
+  int64_t hits = stats.spin_hits;
+  for (int i = 0; i < 1000 && stats.spin_hits == hits; i++) {
+    bl_peer_send(world.net, fd, "\x01x", 2);
+    bl_net_wake(world.net);
+    bl_net_run_once(world.net, 1);
+    bl_net_stats(world.net, &stats);
+  }
+  assert_true(stats.spin_hits > hits);
+  bl_peer_close(fd);
+  stop(&world);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_message_in_parts_is_shown_once_it_is_whole),
@@ -544,6 +572,7 @@ int main(void) {
       cmocka_unit_test(a_name_is_resolved_and_connected),
       cmocka_unit_test(the_net_may_end_while_a_name_is_looked_up),
       cmocka_unit_test(listening_fails_with_a_reason),
+      cmocka_unit_test(looking_before_sleeping_backs_off_when_nothing_comes),
       cmocka_unit_test(the_owner_may_ask_for_more_turns_and_wake_the_net),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
