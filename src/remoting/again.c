@@ -72,20 +72,44 @@ static bool step(struct bl_remoting *remoting, struct bl_again *again) {
   return outcome == BL_AGAIN;
 }
 
+/* The turn itself is what the call waits for. */
+static void on_again_timer(struct bl_timer *timer, int64_t now_ms) {
+  (void)timer;
+  (void)now_ms;
+}
+
+/* RETURNS whether a call wants the next turn at once; else the timer makes one in time. */
+static bool wait_again(struct bl_remoting *remoting, int64_t least_ms) {
+  struct bl_timer *timer = &remoting->again_timer;
+  bl_timer_cancel(remoting->timers, timer);
+  if (bl_list_empty(&remoting->again)) return false;
+  if (least_ms == 0) return true;
+  timer->fire = on_again_timer;
+  bl_timer_set(remoting->timers, timer, bl_net_now_ms(remoting->net) + least_ms);
+  return false;
+}
+
 bool bl_remoting_turn(struct bl_remoting *remoting) {
+  if (bl_list_empty(&remoting->again)) return false;
   int64_t until_ns = bl_clock_mono_ns(remoting->clock) + TURN_NS;
+  int64_t least_ms = INT64_MAX;
   /* Each at most once a turn; whoever had no step goes first in the next. */
   for (size_t left = remoting->again_count; left > 0; left--) {
     struct bl_list *node = bl_list_take_first(&remoting->again);
     BL_ASSERT(node != NULL);
     struct bl_again *again = BL_CONTAINER(node, struct bl_again, node);
+    again->call.again_ms = 0;
     if (step(remoting, again)) {
       bl_list_add_last(&remoting->again, &again->node);
+      if (again->call.again_ms < least_ms) least_ms = again->call.again_ms;
     } else {
       remoting->again_count--;
       free_again(again);
     }
-    if (bl_clock_mono_ns(remoting->clock) >= until_ns) break;
+    if (left > 1 && bl_clock_mono_ns(remoting->clock) >= until_ns) {
+      least_ms = 0;
+      break;
+    }
   }
-  return !bl_list_empty(&remoting->again);
+  return wait_again(remoting, least_ms);
 }

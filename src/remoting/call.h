@@ -35,6 +35,9 @@ struct bl_call {
   struct bl_arena *arena; /* results of this call */
   struct bl_buf *body;    /* empty; for a reply body that is built piece by piece */
   void *progress;         /* AGAIN: the handler's place; NULL at first; freed by it before DONE */
+  /* AGAIN: it waits for something that makes a turn of its own (a job's end, a write), or for that
+   * many ms; the loop may sleep until then. 0: the next turn comes at once. */
+  int64_t again_ms;
   bool answered;
 };
 

@@ -72,6 +72,7 @@ struct bl_remoting *bl_remoting_new(struct bl_net *net, const struct bl_clock *c
 void bl_remoting_free(struct bl_remoting *remoting) {
   if (remoting == NULL) return;
   remoting->closing = true;
+  bl_timer_cancel(remoting->timers, &remoting->again_timer);
   for (uint32_t slot = 0; slot < remoting->outcall_cap; slot++) {
     struct bl_outcall *call = remoting->outcalls[slot];
     if (call == NULL) continue;

@@ -36,6 +36,7 @@ struct bl_remoting {
   struct bl_buf body;
   struct bl_list again;
   size_t again_count;
+  struct bl_timer again_timer;  /* wakes the loop for calls that wait */
   bool closing;                 /* bl_remoting_free runs: no new calls */
   struct bl_outcall **outcalls; /* by slot: the low bits of the opaque */
   uint32_t *outcall_generations;

@@ -40,8 +40,9 @@ static struct world {
   struct bl_listener *listeners[3];
   struct bl_arena arena;
   int calls;
-  int steps;      /* of LONG */
-  int long_steps; /* after how many it is done */
+  int steps;            /* of LONG */
+  int long_steps;       /* after how many it is done */
+  int64_t long_wait_ms; /* between its steps, unless there is a turn anyway */
   int parked;
   int closed; /* connections of the broker role */
   int done;   /* outcalls */
@@ -69,6 +70,7 @@ static enum bl_outcome take_long(struct bl_call *call) {
   }
   world.steps++;
   bl_buf_put_char(call->body, (char)('a' + *place));
+  call->again_ms = world.long_wait_ms;
   if (++*place < world.long_steps) return BL_AGAIN;
   struct bl_ticket ticket = bl_call_ticket(call);
   assert_int_equal(ticket.conn_id, call->conn != NULL ? bl_conn_id(call->conn) : 0);
@@ -324,6 +326,36 @@ static void a_long_request_takes_turns_and_others_pass_it(void **state) {
   bl_peer_close(fd);
 }
 
+/* The loop sleeps meanwhile: a turn is made when the time is over, or another event comes. */
+static void a_request_that_waits_does_not_keep_the_loop_awake(void **state) {
+  (void)state;
+  int fd = connect_to(BROKER);
+  world.long_steps = 4; /* two in the turn that brings it */
+  world.long_wait_ms = 5;
+  request(fd, LONG, 1, "");
+  assert_true(bl_net_run_until(world.net, &world.steps, 2));
+  int64_t from_ms = bl_clock_mono_ms(bl_clock_real());
+  struct bl_net_stats before, after;
+  bl_net_stats(world.net, &before);
+  while (world.steps < 4) bl_net_run_once(world.net, -1);
+  bl_net_stats(world.net, &after);
+  assert_true(bl_clock_mono_ms(bl_clock_real()) - from_ms >= 8);
+  assert_true(after.turns - before.turns <= 4);
+  assert_true(bl_slice_is(receive(fd).body, "abcd"));
+
+  world.long_wait_ms = 60000;
+  world.steps = 0;
+  request(fd, LONG, 2, "");
+  assert_true(bl_net_run_until(world.net, &world.steps, 2));
+  for (int i = 0; i < 2; i++) {
+    bl_net_wake(world.net);
+    bl_net_run_once(world.net, -1);
+  }
+  assert_int_equal(world.steps, 4);
+  assert_int_equal(receive(fd).opaque, 2);
+  bl_peer_close(fd);
+}
+
 /* The handler runs to its end and frees what it has; nobody gets the answer. */
 static void a_long_request_ends_although_its_connection_is_gone(void **state) {
   (void)state;
@@ -574,6 +606,7 @@ int main(void) {
       TEST(what_a_request_lacks_is_named),
       TEST(a_long_request_takes_turns_and_others_pass_it),
       TEST(a_long_request_ends_although_its_connection_is_gone),
+      TEST(a_request_that_waits_does_not_keep_the_loop_awake),
       TEST(too_many_long_requests_are_told_to_come_again),
       TEST(a_parked_request_is_answered_by_its_ticket),
       TEST(bytes_that_are_no_frame_end_the_connection),

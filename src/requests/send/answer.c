@@ -12,6 +12,8 @@
 #define MAX_TIMES_VERSION 121
 /* Ordinary unique keys have 32 characters. */
 #define KEY_BYTES 64
+/* Room comes with a turn in which a write or a file was finished. */
+#define ROOM_WAIT_MS 1
 
 /* A send that waits for its record to be durable. */
 struct bl_send_wait {
@@ -172,7 +174,10 @@ static enum bl_outcome wait_for_room(struct bl_call *call) {
     sends->waiting_for_room++;
     sends->waiting_bytes += bytes;
   }
-  if (wait != NULL && now_ms < wait->deadline_ms) return BL_AGAIN;
+  if (wait != NULL && now_ms < wait->deadline_ms) {
+    call->again_ms = ROOM_WAIT_MS;
+    return BL_AGAIN;
+  }
   bl_err err = bl_why_set(&why, BL_ERR_BUSY,
                           "broker busy: the log had no room for %lld ms, %d sends wait; try again",
                           (long long)(wait != NULL ? broker->settings->wait_in_send_queue_ms : 0),
