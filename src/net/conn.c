@@ -10,7 +10,7 @@
 #define SLOT_BITS 20
 #define SLOT_MASK ((1u << SLOT_BITS) - 1)
 /* One connection may not starve the others within a turn. */
-#define READ_BYTES_PER_TURN (1024 * 1024)
+#define READ_BYTES_PER_TURN (256 * 1024)
 #define GROW_BYTES_MAX (1024 * 1024)
 
 static uint32_t take_slot(struct bl_net *net) {

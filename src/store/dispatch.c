@@ -5,15 +5,46 @@
 #include "base/bytes.h"
 #include "store/store_internal.h"
 
-#define RECORDS_PER_TURN 512
 #define RECORDS_PER_LOOK 16
 #define TURN_NS 150000
+/* Who is further behind than this part of the ring shows records for longer, so that a flood of
+ * small records slows its senders and not the followers, who would have to read the files. */
+#define BEHIND_PART 8
+#define BEHIND_TURN_NS 2000000
+#define WINDOW_BYTES (256 << 10)
 
 static void done_warm(struct bl_store_warm *warm) {
   BL_CONTAINER(warm, struct bl_dispatch, warm)->warming = false;
 }
 
-/* FILLS a borrow of [offset, offset + len), from the ring or through the buffer. */
+/* What is read at once around [offset, offset + len): of one file, and nothing that may change. */
+static int64_t window_bytes(const struct bl_store *store, int64_t offset, int64_t len) {
+  const struct bl_log *log = &store->log;
+  int64_t bytes = WINDOW_BYTES;
+  if (bytes > bl_log_visible(log) - offset) bytes = bl_log_visible(log) - offset;
+  int64_t segment_rest = log->segments.segment_bytes -
+                         (offset - bl_segments_min(&log->segments)) % log->segments.segment_bytes;
+  if (bytes > segment_rest) bytes = segment_rest;
+  return bytes > len ? bytes : len;
+}
+
+static bl_err read_window(struct bl_store *store, int64_t offset, int64_t len, bool wait) {
+  struct bl_dispatch *dispatch = &store->dispatch;
+  if (len > dispatch->cap) {
+    free(dispatch->buffer);
+    dispatch->buffer = malloc((size_t)len);
+    BL_ASSERT(dispatch->buffer != NULL);
+    dispatch->cap = len;
+  }
+  dispatch->to = dispatch->from;
+  bl_err err = bl_log_read(&store->log, offset, (uint32_t)len, dispatch->buffer, wait);
+  if (err != BL_OK) return err;
+  dispatch->from = offset;
+  dispatch->to = offset + len;
+  return BL_OK;
+}
+
+/* FILLS a borrow of [offset, offset + len), from the ring or through the window. */
 static bl_err get_bytes(struct bl_store *store, int64_t offset, int64_t len, bool wait,
                         const char **out_bytes) {
   struct bl_dispatch *dispatch = &store->dispatch;
@@ -21,19 +52,17 @@ static bl_err get_bytes(struct bl_store *store, int64_t offset, int64_t len, boo
     *out_bytes = bl_ring_at(&store->log.ring, offset);
     return BL_OK;
   }
-  if (len > dispatch->cap) {
-    free(dispatch->buffer);
-    dispatch->buffer = malloc((size_t)len);
-    BL_ASSERT(dispatch->buffer != NULL);
-    dispatch->cap = len;
+  if (offset < dispatch->from || offset + len > dispatch->to) {
+    int64_t bytes = window_bytes(store, offset, len);
+    bl_err err = read_window(store, offset, bytes, wait);
+    if (err == BL_ERR_COLD && !dispatch->warming) {
+      dispatch->warming = true;
+      bl_store_warm(store, &dispatch->warm, offset, bytes, done_warm);
+    }
+    if (err != BL_OK) return err;
   }
-  *out_bytes = dispatch->buffer;
-  bl_err err = bl_log_read(&store->log, offset, (uint32_t)len, dispatch->buffer, wait);
-  if (err == BL_ERR_COLD && !dispatch->warming) {
-    dispatch->warming = true;
-    bl_store_warm(store, &dispatch->warm, offset, len, done_warm);
-  }
-  return err;
+  *out_bytes = dispatch->buffer + (offset - dispatch->from);
+  return BL_OK;
 }
 
 static void show(struct bl_store *store, const struct bl_record *record) {
@@ -71,7 +100,8 @@ bool bl_store__dispatch(struct bl_store *store, bool all) {
   if (dispatch->warming && !all) return false;
   int64_t visible = bl_log_visible(log);
   if (dispatch->offset >= visible) return false;
-  int64_t until_ns = bl_clock_mono_ns(log->clock) + TURN_NS;
+  bool behind = visible - dispatch->offset > log->ring.bytes / BEHIND_PART;
+  int64_t until_ns = bl_clock_mono_ns(log->clock) + (behind ? BEHIND_TURN_NS : TURN_NS);
   for (int shown = 1; dispatch->offset < visible; shown++) {
     bl_err err = show_next(store, all);
     if (err == BL_ERR_COLD) return false;
@@ -79,9 +109,8 @@ bool bl_store__dispatch(struct bl_store *store, bool all) {
       bl_log_fail(log, "showing a record to the indexes", err);
       return false;
     }
-    if (all) continue;
-    if (shown == RECORDS_PER_TURN) return true;
-    if (shown % RECORDS_PER_LOOK == 0 && bl_clock_mono_ns(log->clock) > until_ns) return true;
+    if (all || shown % RECORDS_PER_LOOK != 0) continue;
+    if (bl_clock_mono_ns(log->clock) > until_ns) return dispatch->offset < visible;
   }
   return false;
 }

@@ -13,8 +13,10 @@ struct bl_dispatch {
   int64_t offset; /* everything before was shown */
   bool warming;   /* a record had to be read from the disk: the pool does that */
   struct bl_store_warm warm;
-  char *buffer; /* for records that are not in the ring */
+  char *buffer; /* a window of the files, for records that have left the ring: [from, to) */
   int64_t cap;
+  int64_t from;
+  int64_t to;
 };
 
 enum bl_snap_state { BL_SNAP_IDLE, BL_SNAP_STEPPING, BL_SNAP_FLUSHING, BL_SNAP_WRITING };

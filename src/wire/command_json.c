@@ -164,23 +164,9 @@ bl_err bl_command_decode_json(struct bl_slice header, struct bl_arena *arena,
   return in.at == in.end ? BL_OK : BL_ERR_FORMAT;
 }
 
-static bool needs_escape(struct bl_slice text) {
-  for (size_t i = 0; i < text.len; i++) {
-    unsigned char c = (unsigned char)text.ptr[i];
-    if (c < 0x20 || c == '"' || c == '\\') return true;
-  }
-  return false;
-}
-
 static void put_quoted(struct bl_buf *out, struct bl_slice text) {
-  if (needs_escape(text)) {
-    struct bl_json_writer w = bl_json_writer_of(out, false);
-    bl_json_put_text(&w, text);
-    return;
-  }
-  bl_buf_put_char(out, '"');
-  bl_buf_put_slice(out, text);
-  bl_buf_put_char(out, '"');
+  struct bl_json_writer w = bl_json_writer_of(out, false);
+  bl_json_put_text(&w, text);
 }
 
 /* Keys in the order in which fastjson writes them: code, extFields, flag, language, opaque, remark,

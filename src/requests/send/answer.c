@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
+#include "base/hex.h"
 #include "broker/broker.h"
 #include "net/net.h"
 #include "remoting/remoting.h"
@@ -92,14 +94,21 @@ static void on_durable(struct bl_store_waiter *waiter, bl_err err) {
   give_wait(wait);
 }
 
+/* They differ in the offset only. */
 static char *join_ids(const struct bl_broker *broker, const struct bl_sent *sent) {
   char *ids = malloc((size_t)sent->count * BL_MSGID_TEXT_MAX + 1);
   BL_ASSERT(ids != NULL);
-  char *at = ids;
-  for (int32_t i = 0; i < sent->count; i++) {
-    if (i > 0) *at++ = ',';
-    at += bl_msgid_text(&broker->store_host, sent->log_offsets[i], at);
+  char *at = ids + bl_msgid_text(&broker->store_host, sent->log_offsets[0], ids);
+  size_t host_len = (size_t)(at - ids) - 2 * sizeof(int64_t);
+  for (int32_t i = 1; i < sent->count; i++) {
+    char offset[sizeof(int64_t)];
+    bl_store_u64(offset, (uint64_t)sent->log_offsets[i]);
+    *at++ = ',';
+    memcpy(at, ids, host_len);
+    bl_hex_encode(bl_slice_of(offset, sizeof(offset)), at + host_len);
+    at += host_len + 2 * sizeof(offset);
   }
+  *at = '\0';
   return ids;
 }
 
