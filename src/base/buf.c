@@ -34,9 +34,8 @@ static void grow(struct bl_buf *buf, size_t need, size_t max_bytes) {
   buf->cap = cap;
 }
 
-char *bl_buf_reserve(struct bl_buf *buf, size_t bytes) {
+char *bl_buf__reserve_more(struct bl_buf *buf, size_t bytes) {
   if (buf->failed) return NULL;
-  if (buf->data != NULL && bytes <= buf->cap - buf->len) return buf->data + buf->len;
   size_t max_bytes = buf->max_bytes > 0 ? buf->max_bytes : BUF_MAX_BYTES;
   if (buf->len > max_bytes || bytes > max_bytes - buf->len) {
     buf->failed = true;
@@ -44,18 +43,6 @@ char *bl_buf_reserve(struct bl_buf *buf, size_t bytes) {
   }
   grow(buf, buf->len + bytes, max_bytes);
   return buf->data + buf->len;
-}
-
-void bl_buf_put(struct bl_buf *buf, const void *bytes, size_t len) {
-  if (len == 0) return;
-  char *at = bl_buf_reserve(buf, len);
-  if (at == NULL) return;
-  memcpy(at, bytes, len);
-  buf->len += len;
-}
-
-void bl_buf_put_slice(struct bl_buf *buf, struct bl_slice slice) {
-  bl_buf_put(buf, slice.ptr, slice.len);
 }
 
 void bl_buf_put_text(struct bl_buf *buf, const char *text) {

@@ -27,12 +27,26 @@ void bl_buf_fini(struct bl_buf *buf);
 /* Forgets the content and the error, keeps the memory. */
 void bl_buf_clear(struct bl_buf *buf);
 
+/* Of bl_buf_reserve: the buffer grows, or fails. */
+char *bl_buf__reserve_more(struct bl_buf *buf, size_t bytes);
 /* Room for `bytes` more at data + len; NULL (and failed) when that is beyond the limit. The caller
  * writes and then adds to len. */
-char *bl_buf_reserve(struct bl_buf *buf, size_t bytes);
+static inline char *bl_buf_reserve(struct bl_buf *buf, size_t bytes) {
+  if (!buf->failed && buf->data != NULL && bytes <= buf->cap - buf->len)
+    return buf->data + buf->len;
+  return bl_buf__reserve_more(buf, bytes);
+}
 
-void bl_buf_put(struct bl_buf *buf, const void *bytes, size_t len);
-void bl_buf_put_slice(struct bl_buf *buf, struct bl_slice slice);
+static inline void bl_buf_put(struct bl_buf *buf, const void *bytes, size_t len) {
+  if (len == 0) return;
+  char *at = bl_buf_reserve(buf, len);
+  if (at == NULL) return;
+  memcpy(at, bytes, len);
+  buf->len += len;
+}
+static inline void bl_buf_put_slice(struct bl_buf *buf, struct bl_slice slice) {
+  bl_buf_put(buf, slice.ptr, slice.len);
+}
 void bl_buf_put_text(struct bl_buf *buf, const char *text);
 void bl_buf_put_char(struct bl_buf *buf, char c);
 void bl_buf_put_i64_text(struct bl_buf *buf, int64_t value); /* decimal */

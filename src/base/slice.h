@@ -30,13 +30,16 @@ static inline struct bl_slice bl_slice_text(const char *text) {
   return (struct bl_slice){text, text != NULL ? strlen(text) : 0};
 }
 
+/* The first byte settles most comparisons without a call. */
 static inline bool bl_slice_eq(struct bl_slice a, struct bl_slice b) {
-  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+  if (a.len != b.len) return false;
+  return a.len == 0 || (a.ptr[0] == b.ptr[0] && memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 static inline bool bl_slice_is(struct bl_slice a, const char *text) {
   size_t len = strlen(text);
-  return a.len == len && (len == 0 || (a.ptr != NULL && memcmp(a.ptr, text, len) == 0));
+  if (a.len != len) return false;
+  return len == 0 || (a.ptr != NULL && a.ptr[0] == text[0] && memcmp(a.ptr, text, len) == 0);
 }
 
 static inline bool bl_slice_starts(struct bl_slice a, struct bl_slice prefix) {

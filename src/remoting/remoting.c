@@ -145,7 +145,6 @@ static bool decode_header(struct bl_call *call) {
 }
 
 static void handle(struct bl_remoting *remoting, struct bl_call *call, size_t index) {
-  int64_t from_ns = bl_clock_mono_ns(remoting->clock);
   enum bl_outcome outcome = BL_DONE;
   if ((call->request->flags & BL_REQUEST_NEEDS_BODY) != 0 && call->command->body.len == 0) {
     bl_call_fail(call, BL_ERR_SYSTEM, "the request has no body");
@@ -159,7 +158,9 @@ static void handle(struct bl_remoting *remoting, struct bl_call *call, size_t in
   if (outcome == BL_AGAIN) {
     bl_remoting__again(remoting, call, index);
   }
-  bl_remoting__note_time(remoting, index, bl_clock_mono_ns(remoting->clock) - from_ns);
+  int64_t now_ns = bl_clock_mono_ns(remoting->clock);
+  bl_remoting__note_time(remoting, index, now_ns - remoting->call_from_ns);
+  remoting->call_from_ns = now_ns; /* of the next in the same input */
 }
 
 static void dispatch(struct bl_remoting *remoting, struct bl_conn *conn,
@@ -187,6 +188,7 @@ static size_t on_input(struct bl_conn *conn, struct bl_slice input, size_t *out_
   struct bl_role *role = bl_conn_context(conn);
   struct bl_remoting *remoting = role->remoting;
   size_t used = 0;
+  remoting->call_from_ns = bl_clock_mono_ns(remoting->clock);
   while (!bl_conn_closing(conn) && !bl_conn_output_full(conn)) {
     struct bl_slice rest = bl_slice_from(input, used);
     size_t frame_bytes = 8;

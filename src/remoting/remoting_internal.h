@@ -32,6 +32,7 @@ struct bl_remoting {
   int64_t longest_turn_ns; /* the turn (bl_net_turn_from_ns) of the next two */
   int64_t longest_ns;      /* its longest call */
   size_t longest_index;
+  int64_t call_from_ns;  /* when the call that runs began to be decoded */
   struct bl_arena arena; /* of the call that runs */
   struct bl_buf body;
   struct bl_list again;

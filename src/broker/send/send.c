@@ -181,7 +181,8 @@ static bl_err check_wishes(struct bl_broker *broker, const struct bl_topic *topi
     return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
                       "delayed messages are not served by this broker; send without a delay");
   }
-  if (strstr(topic->attributes.ptr, "COMPACTION") != NULL && wishes->keys.len == 0) {
+  if (topic->attributes.len > 0 && strstr(topic->attributes.ptr, "COMPACTION") != NULL &&
+      wishes->keys.len == 0) {
     return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL, "Required message key is missing");
   }
   return BL_OK;
@@ -255,13 +256,14 @@ static bl_err send_one(struct bl_broker *broker, const struct bl_send *send, str
   err = check_wishes(broker, topic, &wishes, why);
   if (err != BL_OK) return err;
   if (wishes.uniq_key.len == 0) {
-    char key[33];
+    char *key = broker->sends.uniq_key;
     bl_uniqkey_next(&broker->uniqkeys, bl_clock_wall_ms(broker->clock), key);
-    bl_properties_put(properties, BL_PROP_UNIQ_KEY, bl_slice_text(key));
+    wishes.uniq_key = bl_slice_text(key);
+    bl_properties_put(properties, BL_PROP_UNIQ_KEY, wishes.uniq_key);
   }
   put_broker_properties(broker, properties);
   if (properties->failed) return too_large(broker, why);
-  sent->uniq_key = bl_properties_get(bl_buf_slice(properties), BL_PROP_UNIQ_KEY);
+  sent->uniq_key = wishes.uniq_key;
   struct bl_record record;
   start_record(broker, send, topic, sent->queue_id, &record);
   record.properties = bl_buf_slice(properties);
@@ -345,7 +347,7 @@ static bl_err send_batch(struct bl_broker *broker, const struct bl_send *send,
   room_for_offsets(&broker->sends, count);
   sent->queue_offset = bl_queue_assigned_offset(queue);
   sent->log_offsets = broker->sends.log_offsets;
-  sent->uniq_key = bl_properties_get(bl_buf_slice(&broker->sends.properties), BL_PROP_UNIQ_KEY);
+  sent->uniq_key = wishes.uniq_key;
   sent->wait = !wishes.no_wait;
   while (bl_batch_next(&rest, &message, &bad)) {
     record.flag = message.flag;

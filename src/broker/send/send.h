@@ -45,8 +45,9 @@ struct bl_sent {
   int64_t end_offset; /* wait for this mark */
   bool wait;          /* false: WAIT=false, answer at once */
   int64_t bytes;
-  struct bl_slice
-      uniq_key; /* HELD by the sends' scratch until the next send; absent for a batch without */
+  /* BORROWED from the send, or made and HELD by the sends until the next; absent for a batch
+   * without. */
+  struct bl_slice uniq_key;
 };
 
 /* Sends that wait for room in the log at most, and their bytes together (one waits whatever its
@@ -56,10 +57,13 @@ struct bl_sent {
 
 struct bl_sends {
   struct bl_buf properties; /* of the record being made */
+  char uniq_key[33];        /* of a message whose sender made none */
   int64_t *log_offsets;
   int32_t log_offsets_cap;
   struct bl_list spare_waits; /* what the request layer answered with, for its next: heap blocks
                                * that begin with their node; freed by bl_sends_fini */
+  int64_t timed_turn_ns;      /* the turn in which the clock showed timed_ns; the request layer's */
+  int64_t timed_ns;
   int32_t waiting_for_room;
   int64_t waiting_bytes;
 };

@@ -37,11 +37,16 @@ static struct bl_send make(const char *topic, const char *properties, const char
   return send;
 }
 
+#define TRIES_MAX 10000 /* of 1 ms */
+
 static bl_err send_it(const struct bl_send *send, struct bl_sent *out_sent,
                       struct bl_why *out_why) {
   bl_err err = bl_broker_send(at.broker, send, out_sent, out_why);
   out_sent->uniq_key = bl_arena_copy(&at.arena, out_sent->uniq_key);
-  at_run(&at, 5);
+  int64_t end = err == BL_OK ? out_sent->end_offset : 0;
+  for (int i = 0; i < TRIES_MAX && bl_store_marks(at.broker->store).visible < end; i++)
+    at_run(&at, 1);
+  at_run(&at, 1);
   return err;
 }
 
