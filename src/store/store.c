@@ -196,6 +196,7 @@ static bool nothing_to_do(const struct bl_store *store) {
 }
 
 bool bl_store_end_turn(struct bl_store *store) {
+  store->log.timed = false;
   if (nothing_to_do(store)) return false;
   struct bl_log *log = &store->log;
   bl_log_flush_turn(log);

@@ -325,6 +325,9 @@ static void store_time_never_goes_back(void **state) {
   assert_int_equal(record.store_ms, before);
   st.clock.now_wall_ms += 5000;
   assert_int_equal(bl_store_append(st.store, &record), BL_OK);
+  assert_int_equal(record.store_ms, before); /* of the same turn */
+  bl_store_end_turn(st.store);
+  assert_int_equal(bl_store_append(st.store, &record), BL_OK);
   assert_int_equal(record.store_ms, before + 4000);
   struct bl_store_stats stats;
   bl_store_stats(st.store, &stats);

@@ -78,6 +78,7 @@ struct bl_log {
   int64_t segment_end; /* of the file that `appended` is in */
   int64_t prepare_at;  /* appended beyond this: the next file is wanted */
   int64_t last_store_ms;
+  bool timed; /* last_store_ms is of this turn */
   bool failed;
   bool closing;
   struct bl_why failure;
