@@ -48,8 +48,8 @@ function(bolide_add_tests folder)
   endforeach()
 endfunction()
 
-# tests/LAYER/test_NAME.c becomes the executable and ctest case LAYER_test_NAME, linked with everything, run at the top
-# of the source tree (where its golden files are).
+# tests/LAYER/test_NAME.c becomes the executable and ctest case LAYER_test_NAME, linked with everything and with the
+# *_testlib.c of its folder, run at the top of the source tree (where its golden files are).
 function(bolide_add_layer_tests)
   list(TRANSFORM BOLIDE_FOLDERS PREPEND bolide_ OUTPUT_VARIABLE libraries)
   list(REVERSE libraries)
@@ -58,8 +58,19 @@ function(bolide_add_layer_tests)
     get_filename_component(name "${test}" NAME_WE)
     get_filename_component(layer "${test}" DIRECTORY)
     get_filename_component(layer "${layer}" NAME)
-    bolide_add_test(${layer}_${name} "${test}" ${layer} "${CMAKE_SOURCE_DIR}" ${libraries}
-                    PkgConfig::cmocka)
+    set(testlib "")
+    file(GLOB helpers CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/${layer}/*_testlib.c")
+    if(helpers)
+      set(testlib ${layer}_testlib)
+      if(NOT TARGET ${testlib})
+        add_library(${testlib} STATIC ${helpers})
+        target_compile_options(${testlib} PRIVATE ${BOLIDE_WARNINGS})
+        target_include_directories(${testlib} PUBLIC "${CMAKE_SOURCE_DIR}/tests/${layer}")
+        target_link_libraries(${testlib} PUBLIC ${libraries} PkgConfig::cmocka)
+      endif()
+    endif()
+    bolide_add_test(${layer}_${name} "${test}" ${layer} "${CMAKE_SOURCE_DIR}" ${testlib}
+                    ${libraries} PkgConfig::cmocka)
   endforeach()
 endfunction()
 

@@ -6,9 +6,11 @@
 
 /* A slot is the hash in the upper half and index + 1 in the lower; 0 is empty. The hash is there so
  * that a probe reads an entry only when it is most likely the right one. Slots are at most half
- * full, probed in line, and closed up on removal, so there are no tombstones. */
+ * full, probed in line, and closed up on removal, so there are no tombstones. Old slots are not
+ * closed up: one counts only if its entry is alive and has the key. */
 
 #define MAP_FIRST_COUNT 8u
+#define MAP_MOVE_SLOTS 8u /* with each insertion; twice the entries there is room for would do */
 #define MAP_MAX_COUNT (1ull << 31)
 
 static inline uint64_t load_8(const char *p) {
@@ -68,6 +70,7 @@ void bl_map_fini(struct bl_map *map) {
   }
   free(map->entries);
   free(map->slots);
+  free(map->old);
   *map = (struct bl_map){0};
 }
 
@@ -97,10 +100,51 @@ static inline size_t find_slot(const struct bl_map *map, struct bl_slice key, ui
   }
 }
 
+static bool is_live(const struct bl_map *map, size_t index) {
+  return index < map->used && map->entries[index].value != NULL;
+}
+
+/* The entry that has the key by an old slot, or NULL. */
+static struct bl_map_entry *find_old(const struct bl_map *map, struct bl_slice key, uint32_t hash) {
+  if (map->old == NULL) return NULL;
+  size_t mask = map->old_cap - 1;
+  for (size_t at = hash & mask; map->old[at] != 0; at = (at + 1) & mask) {
+    size_t index = slot_index(map->old[at]);
+    if (slot_hash(map->old[at]) != hash || !is_live(map, index)) continue;
+    if (bl_slice_eq(map->entries[index].key, key)) return &map->entries[index];
+  }
+  return NULL;
+}
+
+/* The map has slots. */
+static struct bl_map_entry *find_entry(const struct bl_map *map, struct bl_slice key,
+                                       uint32_t hash) {
+  uint64_t slot = map->slots[find_slot(map, key, hash)];
+  return slot != 0 ? &map->entries[slot_index(slot)] : find_old(map, key, hash);
+}
+
 void *bl_map_get(const struct bl_map *map, struct bl_slice key) {
   if (map->count == 0) return NULL;
-  uint64_t slot = map->slots[find_slot(map, key, bl_hash(key))];
-  return slot != 0 ? map->entries[slot_index(slot)].value : NULL;
+  const struct bl_map_entry *entry = find_entry(map, key, bl_hash(key));
+  return entry != NULL ? entry->value : NULL;
+}
+
+static void drop_old(struct bl_map *map) {
+  free(map->old);
+  map->old = NULL;
+}
+
+static void move_some(struct bl_map *map, size_t count) {
+  if (map->old == NULL) return;
+  for (; count > 0 && map->moved < map->old_cap; count--) {
+    uint64_t slot = map->old[map->moved++];
+    size_t index = slot_index(slot);
+    if (slot == 0 || !is_live(map, index)) continue;
+    /* Its place may have another entry by now. */
+    if (bl_hash(map->entries[index].key) != slot_hash(slot)) continue;
+    map->slots[find_slot(map, map->entries[index].key, slot_hash(slot))] = slot;
+  }
+  if (map->moved == map->old_cap) drop_old(map);
 }
 
 /* Closes the holes and gives room for as many entries again as there are. */
@@ -123,10 +167,29 @@ static void rebuild(struct bl_map *map) {
   BL_ASSERT(used == map->count);
   free(map->entries);
   free(map->slots);
+  drop_old(map);
   map->entries = entries;
   map->slots = slots;
   map->used = used;
   map->cap = cap;
+}
+
+/* Room for as many again. The slots move with the insertions that follow: all of them before the
+ * room is used up. */
+static void grow(struct bl_map *map) {
+  if (map->cap == 0 || map->count < map->used / 4 * 3) {
+    rebuild(map);
+    return;
+  }
+  BL_ASSERT(map->cap <= MAP_MAX_COUNT / 2);
+  move_some(map, map->old_cap);
+  map->old = map->slots;
+  map->old_cap = map->cap * 2;
+  map->moved = 0;
+  map->cap *= 2;
+  map->slots = calloc(map->cap * 2, sizeof(*map->slots));
+  map->entries = realloc(map->entries, map->cap * sizeof(*map->entries));
+  BL_ASSERT(map->slots != NULL && map->entries != NULL);
 }
 
 static struct bl_slice copy_key(struct bl_slice key) {
@@ -139,21 +202,16 @@ static struct bl_slice copy_key(struct bl_slice key) {
 void *bl_map_put(struct bl_map *map, struct bl_slice key, void *value) {
   BL_ASSERT(value != NULL);
   uint32_t hash = bl_hash(key);
-  size_t at = 0;
-  if (map->cap > 0) {
-    at = find_slot(map, key, hash);
-    if (map->slots[at] != 0) {
-      struct bl_map_entry *entry = &map->entries[slot_index(map->slots[at])];
-      void *replaced = entry->value;
-      entry->value = value;
-      return replaced;
-    }
+  struct bl_map_entry *entry = map->cap > 0 ? find_entry(map, key, hash) : NULL;
+  if (entry != NULL) {
+    void *replaced = entry->value;
+    entry->value = value;
+    return replaced;
   }
   struct bl_slice copy = copy_key(key);
-  if (map->used == map->cap) {
-    rebuild(map);
-    at = find_slot(map, key, hash);
-  }
+  if (map->used == map->cap) grow(map);
+  move_some(map, MAP_MOVE_SLOTS);
+  size_t at = find_slot(map, copy, hash);
   map->entries[map->used] = (struct bl_map_entry){copy, value, map->next_order++};
   map->slots[at] = slot_of(hash, map->used++);
   map->count++;
@@ -175,10 +233,13 @@ static void close_slot(struct bl_map *map, size_t hole) {
 
 void *bl_map_remove(struct bl_map *map, struct bl_slice key) {
   if (map->count == 0) return NULL;
-  size_t at = find_slot(map, key, bl_hash(key));
-  if (map->slots[at] == 0) return NULL;
-  struct bl_map_entry *entry = &map->entries[slot_index(map->slots[at])];
-  close_slot(map, at);
+  uint32_t hash = bl_hash(key);
+  size_t at = find_slot(map, key, hash);
+  uint64_t slot = map->slots[at];
+  struct bl_map_entry *entry =
+      slot != 0 ? &map->entries[slot_index(slot)] : find_old(map, key, hash);
+  if (entry == NULL) return NULL;
+  if (slot != 0) close_slot(map, at);
   void *value = entry->value;
   free((char *)entry->key.ptr); /* `key` may be this very slice: not used any more */
   entry->key = (struct bl_slice){NULL, 0};

@@ -3,7 +3,10 @@
  * Open addressing over a dense array of entries in order of insertion. A cursor names an entry by
  * its place in that order, not by its index, so it stays valid while other entries come and go,
  * also when the array is rebuilt: an entry is visited at most once, and one that stays for the
- * whole walk is visited. Deletion leaves a hole; holes are closed when the array is next full. */
+ * whole walk is visited. Deletion leaves a hole; holes are closed when the array is next full.
+ *
+ * A map that grows moves some slots with each insertion, so that no insertion waits for all of
+ * them. Only one that had many removals is rebuilt in one go. */
 #ifndef BOLIDE_BASE_MAP_H
 #define BOLIDE_BASE_MAP_H
 
@@ -24,6 +27,9 @@ struct bl_map {
   size_t count;    /* live entries */
   size_t used;     /* entries incl. holes */
   size_t cap;      /* of entries; slots are twice that */
+  uint64_t *old;   /* slots that are being moved, or NULL; some say what is not there any more */
+  size_t old_cap;
+  size_t moved;
   uint64_t next_order;
 };
 

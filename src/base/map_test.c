@@ -182,6 +182,49 @@ static void agrees_with_a_model(void **state) {
   bl_map_fini(&map);
 }
 
+/* While slots are being moved: keys that moved, that did not, that went and came again. */
+static void nothing_is_lost_while_it_grows(void **state) {
+  (void)state;
+  enum { KEYS = 3000 };
+  static int values[KEYS];
+  static bool there[KEYS];
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    struct bl_map map;
+    bl_map_init(&map);
+    memset(there, 0, sizeof(there));
+    uint64_t random = seed;
+    size_t count = 0;
+    bool moving = false;
+    for (int step = 0; step < 3 * KEYS; step++) {
+      random = random * 6364136223846793005ull + 1442695040888963407ull;
+      uint32_t i = (uint32_t)(random >> 33) % KEYS;
+      struct bl_slice key = bl_slice_of(&i, sizeof(i));
+      if (seed % 4 > 0 && (random >> 20) % (2 + seed % 3) == 0) {
+        assert_ptr_equal(bl_map_remove(&map, key), there[i] ? &values[i] : NULL);
+        count -= there[i];
+        there[i] = false;
+      } else {
+        assert_ptr_equal(bl_map_put(&map, key, &values[i]), there[i] ? &values[i] : NULL);
+        count += !there[i];
+        there[i] = true;
+      }
+      assert_int_equal(map.count, count);
+      moving = moving || map.old != NULL;
+      if (step % 97 > 0 && step < 3 * KEYS - 1) continue;
+      for (uint32_t k = 0; k < KEYS; k++) {
+        assert_ptr_equal(bl_map_get(&map, bl_slice_of(&k, sizeof(k))),
+                         there[k] ? &values[k] : NULL);
+      }
+      size_t cursor = 0;
+      size_t walked = 0;
+      while (bl_map_next(&map, &cursor) != NULL) walked++;
+      assert_int_equal(walked, count);
+    }
+    assert_true(moving);
+    bl_map_fini(&map);
+  }
+}
+
 static void hash_sees_every_byte_and_the_length(void **state) {
   (void)state;
   char bytes[70] = {0};
@@ -225,6 +268,7 @@ int main(void) {
       cmocka_unit_test(a_walk_survives_rebuilding),
       cmocka_unit_test(churn_does_not_grow_the_map),
       cmocka_unit_test(agrees_with_a_model),
+      cmocka_unit_test(nothing_is_lost_while_it_grows),
       cmocka_unit_test(hash_sees_every_byte_and_the_length),
       cmocka_unit_test(hash_spreads_numbered_names),
   };

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "broker/identity.h"
+#include "broker/retention/retention.h"
 #include "broker/runtime/runtime.h"
 #include "broker/system_topics.h"
 #include "net/net.h"
@@ -14,6 +15,7 @@
 
 #define OFFSETS_INTERVAL_MS 1000
 #define SNAPSHOT_LOG_BYTES (256LL << 20)
+#define ZERO_AHEAD_BYTES ((int64_t)4 << 20)
 #define FLUSH_LOG_BYTES (256LL << 20)
 
 /* A deletion also ends what the topic's queues hold. */
@@ -51,6 +53,14 @@ static void on_offsets_timer(struct bl_timer *timer, int64_t now_ms) {
   bl_broker_log_offsets(broker);
 }
 
+/* What each flush mode is better with: bench/results/log-modes.md. */
+static enum bl_write_mode write_mode(const struct bl_broker_settings *settings) {
+  if (settings->log_write_mode <= BL_WRITE_DIRECT)
+    return (enum bl_write_mode)settings->log_write_mode;
+  return (enum bl_flush_mode)settings->flush_mode == BL_FLUSH_SYNC ? BL_WRITE_DIRECT
+                                                                   : BL_WRITE_BUFFERED;
+}
+
 static bl_err open_store(struct bl_broker *broker, struct bl_worker *flush_worker,
                          struct bl_why *why) {
   const struct bl_broker_settings *settings = broker->settings;
@@ -58,10 +68,13 @@ static bl_err open_store(struct bl_broker *broker, struct bl_worker *flush_worke
                                     .segment_bytes = settings->segment_bytes,
                                     .ring_bytes = settings->ring_bytes,
                                     .flush_mode = (enum bl_flush_mode)settings->flush_mode,
+                                    .write_mode = write_mode(settings),
+                                    .zero_ahead_bytes = ZERO_AHEAD_BYTES,
                                     .flush_interval_ms = settings->flush_interval_ms,
                                     .flush_bytes = FLUSH_LOG_BYTES,
                                     .snapshot_interval_ms = settings->snapshot_interval_ms,
                                     .snapshot_bytes = SNAPSHOT_LOG_BYTES,
+                                    .cold_bytes = settings->cold_bytes,
                                     .append_crc = settings->append_crc};
   broker->followers[0] = bl_queues_follower(broker->queues);
   broker->followers[1] = bl_keys_follower(broker->keys);
@@ -76,6 +89,23 @@ static void write_json_soon(struct bl_broker *broker) {
   bl_meta_stats(broker->meta, &stats);
   if (stats.applied_records == 0 && stats.recovered_tables == 0) return;
   bl_store_snapshot_soon(broker->store, bl_meta_follower(broker->meta), 0);
+}
+
+/* Without the queue index a queue whose messages all went would begin at 0 again, and a group that
+ * is behind them would not be given new ones: it goes on where the groups are. */
+static void go_on_where_groups_are(struct bl_broker *broker) {
+  size_t cursor = 0;
+  const struct bl_map_entry *entry;
+  if (!bl_queues_front_lost(broker->queues)) return;
+  while ((entry = bl_map_next(&broker->offsets.table.map, &cursor)) != NULL) {
+    const struct bl_offset_row *row = entry->value;
+    for (int32_t i = 0; i < row->queue_slots; i++) {
+      struct bl_queue *queue;
+      if (row->committed[i] <= 0) continue;
+      if (bl_queues_open_queue(broker->queues, row->topic, i, &queue) != BL_OK) continue;
+      bl_queue_go_on_at(queue, row->committed[i]);
+    }
+  }
 }
 
 /* So that no change of metadata can find that there are as many queues as there may be. */
@@ -134,6 +164,7 @@ bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **ou
   bl_err err = open_store(broker, world->flush_worker, why);
   if (err == BL_OK) {
     err = bl_meta_replay_done(broker->meta, bl_store_marks(broker->store).appended, why);
+    if (err == BL_OK) go_on_where_groups_are(broker);
     if (err == BL_OK) err = open_meta_queue(broker, why);
     if (err == BL_OK) err = bl_identity_load(broker, why);
     if (err != BL_OK) bl_store_close(broker->store);
@@ -147,6 +178,7 @@ bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **ou
   bl_holds_init(broker);
   bl_system_topics_make(broker);
   write_json_soon(broker);
+  broker->retention = bl_retention_new(broker);
   broker->offsets_timer.fire = on_offsets_timer;
   *out_broker = broker;
   return BL_OK;
@@ -157,7 +189,10 @@ void bl_broker_close(struct bl_broker *broker) {
   broker->closing = true;
   bl_timer_cancel(broker->timers, &broker->offsets_timer);
   bl_broker_log_offsets(broker);
+  bl_queues_stop_reading(broker->queues);
+  bl_store_stop_reading(broker->store);
   bl_worker_finish(broker->pool);
+  bl_retention_free(broker->retention);
   bl_holds_fini(broker);
   bl_members_fini(broker);
   bl_store_close(broker->store);
@@ -173,14 +208,23 @@ void bl_broker_set_address(struct bl_broker *broker, const struct bl_host *host)
                   bl_broker_random(broker, UINT32_MAX));
 }
 
+/* Producers that ask for the route find other brokers. */
+static void tell_stopped(struct bl_broker *broker) {
+  broker->store_stopped = true;
+  bl_version_next(&broker->topics.table.version, bl_clock_wall_ms(broker->clock));
+  if (broker->on_topics_changed != NULL) broker->on_topics_changed(broker->topics_changed_context);
+}
+
 bool bl_broker_turn(struct bl_broker *broker) {
   if (!bl_list_empty(&broker->offsets.changed) && broker->offsets_timer.place == 0) {
     bl_timer_set(broker->timers, &broker->offsets_timer,
                  bl_clock_mono_ms(broker->clock) + OFFSETS_INTERVAL_MS);
   }
   bl_runtime_turn(broker->runtime);
+  if (!broker->store_stopped && bl_store_failed(broker->store, NULL)) tell_stopped(broker);
   bool more = bl_store_end_turn(broker->store);
   more = bl_holds_turn(broker) || more;
+  more = bl_retention_turn(broker->retention) || more;
   /* What this turn answered is written after we return; what the last one did is on its way
    * already. */
   broker->arena_now ^= 1;

@@ -28,6 +28,7 @@
 #include "wire/msgid.h"
 
 struct bl_remoting;
+struct bl_retention;
 struct bl_runtime;
 
 #define BL_BROKER_FOLLOWERS 3
@@ -55,6 +56,7 @@ struct bl_broker {
   struct bl_sends sends;
   struct bl_broker_stats stats;
   struct bl_runtime *runtime; /* rates and runtime info */
+  struct bl_retention *retention;
   struct bl_uniqkey uniqkeys;
   struct bl_host store_host;          /* brokerIP1:port, in every record and message id */
   char address[BL_ADDRESS_BYTES_MAX]; /* what is registered: the same as text, or what is advertised
@@ -63,6 +65,7 @@ struct bl_broker {
   uint64_t random_state; /* of queue choices; seeded by the owner */
   struct bl_timer offsets_timer;
   bool closing;
+  bool store_stopped;        /* after an I/O error of the log, and name servers were told */
   struct bl_arena arenas[2]; /* answers of this turn, and of the last one until it is written */
   int arena_now;
   struct bl_buf meta_scratch;

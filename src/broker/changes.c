@@ -29,9 +29,9 @@ static int64_t log_change(struct bl_broker *broker, struct bl_slice table, struc
   record.born_host = broker->store_host;
   record.store_host = broker->store_host;
   record.queue_offset = bl_queue_assigned_offset(queue);
-  /* bl_store_can_append said so before the table changed. */
-  BL_ASSERT(bl_store_append(broker->store, &record) == BL_OK);
-  bl_queue_assign(queue, 1);
+  /* bl_store_can_append_metadata said so before the table changed. */
+  BL_ASSERT(bl_store_append_metadata(broker->store, &record) == BL_OK);
+  bl_queue_assign_at(queue, 1, record.log_offset);
   bool commits = !is_delete && bl_slice_is(table, "offset");
   bl_store_snapshot_soon(broker->store, bl_meta_follower(broker->meta),
                          commits ? JSON_OFFSETS_MS : JSON_SOON_MS);
@@ -46,7 +46,7 @@ bl_err bl_broker_put_topic(struct bl_broker *broker, const struct bl_topic_chang
                            struct bl_topic **out_topic, int64_t *out_end) {
   bool changed;
   *out_end = 0;
-  bl_err err = bl_store_can_append(broker->store, PUT_ROOM_BYTES);
+  bl_err err = bl_store_can_append_metadata(broker->store, PUT_ROOM_BYTES);
   if (err == BL_OK) err = bl_topics_put(&broker->topics, change, out_topic, &changed);
   if (err != BL_OK || !changed) return err;
   bl_buf_clear(&broker->meta_json);
@@ -67,7 +67,7 @@ static void forget_offsets(struct bl_broker *broker, struct bl_slice pattern) {
 
 bl_err bl_broker_delete_topic(struct bl_broker *broker, struct bl_slice name, int64_t *out_end) {
   if (bl_topics_find(&broker->topics, name) == NULL) return BL_ERR_NO_TOPIC;
-  bl_err err = bl_store_can_append(broker->store, DELETE_ROOM_BYTES);
+  bl_err err = bl_store_can_append_metadata(broker->store, DELETE_ROOM_BYTES);
   if (err != BL_OK) return err;
   struct bl_arena arena;
   bl_arena_init(&arena);
@@ -86,7 +86,7 @@ bl_err bl_broker_delete_topic(struct bl_broker *broker, struct bl_slice name, in
 bl_err bl_broker_put_group(struct bl_broker *broker, const struct bl_group *like,
                            struct bl_group **out_group, int64_t *out_end) {
   *out_end = 0;
-  bl_err err = bl_store_can_append(broker->store, PUT_ROOM_BYTES);
+  bl_err err = bl_store_can_append_metadata(broker->store, PUT_ROOM_BYTES);
   if (err == BL_OK) err = bl_groups_put(&broker->groups, like, out_group);
   if (err != BL_OK) return err;
   bl_buf_clear(&broker->meta_json);
@@ -100,7 +100,7 @@ bl_err bl_broker_put_group(struct bl_broker *broker, const struct bl_group *like
 bl_err bl_broker_delete_group(struct bl_broker *broker, struct bl_slice name, bool clean_offsets,
                               int64_t *out_end) {
   *out_end = 0;
-  bl_err err = bl_store_can_append(broker->store, DELETE_ROOM_BYTES);
+  bl_err err = bl_store_can_append_metadata(broker->store, DELETE_ROOM_BYTES);
   if (err != BL_OK) return err;
   struct bl_arena arena;
   bl_arena_init(&arena);
@@ -133,6 +133,9 @@ bl_err bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name,
   if (*out_topic != NULL) return BL_OK;
   const struct bl_topic *like = bl_topics_find(&broker->topics, default_topic);
   int64_t end;
+  /* Not from the room that is kept for administrators and commits. */
+  bl_err err = bl_store_can_append(broker->store, PUT_ROOM_BYTES);
+  if (err != BL_OK) return err;
   struct bl_topic_change change = {.name = name, .sys_flag = sys_flag};
   bool inherits = like != NULL && (like->perm & BL_PERM_INHERIT) != 0 &&
                   (broker->settings->auto_create_topic || !bl_slice_is(default_topic, "TBW102"));
@@ -150,7 +153,7 @@ bl_err bl_broker_topic_for_send(struct bl_broker *broker, struct bl_slice name,
   } else {
     return BL_ERR_NO_TOPIC;
   }
-  bl_err err = bl_broker_put_topic(broker, &change, out_topic, &end);
+  err = bl_broker_put_topic(broker, &change, out_topic, &end);
   if (err != BL_OK) return err;
   bl_log(BL_LOG_INFO, "broker", "topic.created", "topic=%.*s queues=%d by=send", BL_FMT(name),
          change.write_queues);
@@ -194,7 +197,7 @@ bl_err bl_broker_dead_letter_topic(struct bl_broker *broker, struct bl_slice gro
 
 void bl_broker_log_offsets(struct bl_broker *broker) {
   while (!bl_list_empty(&broker->offsets.changed)) {
-    if (bl_store_can_append(broker->store, PUT_ROOM_BYTES) != BL_OK) return;
+    if (bl_store_can_append_metadata(broker->store, PUT_ROOM_BYTES) != BL_OK) return;
     bl_buf_clear(&broker->meta_json);
     bl_offsets_take_changed(&broker->offsets, &broker->meta_json, OFFSETS_BYTES_MAX);
     log_change(broker, BL_SLICE("offset"), BL_SLICE("*"), false, bl_buf_slice(&broker->meta_json));

@@ -1,9 +1,11 @@
 #include "broker/identity.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/crc32.h"
 #include "base/log.h"
 #include "broker/broker.h"
 
@@ -14,6 +16,15 @@
 static bl_err set_name(struct bl_broker *broker, struct bl_slice name, struct bl_why *why) {
   return bl_options_set(&bl_broker_options, broker->settings, BL_SLICE("brokerName"), name,
                         BL_OPTION_AT_START, why);
+}
+
+/* "checksum=CRC" over what stands before it; the first files had none. */
+static bool is_whole(struct bl_slice bytes, struct bl_slice name, struct bl_slice rest) {
+  char line[32];
+  if (rest.len == 0) return name.len == 0 || memchr(name.ptr, '=', name.len) == NULL;
+  uint32_t crc = bl_crc32(0, bytes.ptr, bytes.len - rest.len);
+  int len = snprintf(line, sizeof(line), "checksum=%" PRIu32 "\n", crc);
+  return bl_slice_eq(rest, bl_slice_of(line, (size_t)len));
 }
 
 static bl_err take_stored(struct bl_broker *broker, struct bl_slice bytes, const char *path,
@@ -28,6 +39,12 @@ static bl_err take_stored(struct bl_broker *broker, struct bl_slice bytes, const
   }
   struct bl_slice rest = bl_slice_from(bytes, head.len);
   struct bl_slice name = bl_slice_cut(&rest, '\n');
+  if (!is_whole(bytes, name, rest)) {
+    return bl_why_set(why, BL_ERR_CRC,
+                      "%s is damaged: its checksum does not match; restore it, or remove it and "
+                      "give brokerName",
+                      path);
+  }
   struct bl_slice wanted = bl_slice_text(broker->settings->broker_name);
   if (wanted.len > 0 && !bl_slice_eq(wanted, name)) {
     return bl_why_set(
@@ -72,7 +89,12 @@ static void keep(struct bl_broker *broker, const char *path) {
   keeping->job.done = done_keep;
   keeping->disk = broker->disk;
   snprintf(keeping->path, sizeof(keeping->path), "%s", path);
-  snprintf(keeping->text, sizeof(keeping->text), HEAD "%s\n", broker->settings->broker_name);
+  int len =
+      snprintf(keeping->text, sizeof(keeping->text), HEAD "%s\n", broker->settings->broker_name);
+  if (len > 0 && (size_t)len < sizeof(keeping->text) - 32) {
+    snprintf(keeping->text + len, 32, "checksum=%" PRIu32 "\n",
+             bl_crc32(0, keeping->text, (size_t)len));
+  }
   bl_worker_submit(broker->pool, &keeping->job);
 }
 

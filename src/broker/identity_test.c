@@ -96,11 +96,50 @@ static void a_strange_file_is_refused(void **state) {
   assert_non_null(strstr(why.text, path));
 }
 
+static void a_flipped_bit_is_refused(void **state) {
+  (void)state;
+  char path[128];
+  struct bl_why why;
+  struct bl_arena arena;
+  struct bl_slice bytes;
+  char text[512];
+  assert_int_equal(load("b1", &why), BL_OK);
+  snprintf(path, sizeof(path), "%s/bolide/identity", dir);
+  bl_arena_init(&arena);
+  assert_int_equal(bl_disk_read_file(broker->disk, path, sizeof(text), &arena, &bytes), BL_OK);
+  for (size_t bit = 0; bit < bytes.len * 8; bit++) {
+    memcpy(text, bytes.ptr, bytes.len);
+    text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+    struct bl_slice flipped = bl_slice_of(text, bytes.len);
+    assert_int_equal(bl_disk_replace_file(broker->disk, path, flipped, false, &why), BL_OK);
+    bl_err err = load("", &why);
+    if (err != BL_ERR_CRC && err != BL_ERR_VERSION && err != BL_ERR_PARAMETER &&
+        err != BL_ERR_FORMAT && err != BL_ERR_USAGE) {
+      fail_msg("bit %zu: %s, name %s", bit, bl_err_name(err), settings.broker_name);
+    }
+  }
+  bl_arena_fini(&arena);
+}
+
+/* As it was written before there was a checksum. */
+static void a_file_without_checksum_is_taken(void **state) {
+  (void)state;
+  char path[128];
+  struct bl_why why;
+  snprintf(path, sizeof(path), "%s/bolide/identity", dir);
+  struct bl_slice old = BL_SLICE("bolide identity 1\nbrokerName=b7\n");
+  assert_int_equal(bl_disk_replace_file(broker->disk, path, old, false, &why), BL_OK);
+  assert_int_equal(load("", &why), BL_OK);
+  assert_string_equal(settings.broker_name, "b7");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_store_keeps_the_name, set_up, tear_down),
       cmocka_unit_test_setup_teardown(without_a_name_it_is_the_default, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_strange_file_is_refused, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_flipped_bit_is_refused, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_file_without_checksum_is_taken, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

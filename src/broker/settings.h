@@ -48,12 +48,27 @@ struct bl_broker_settings {
   int32_t holds_max; /* parked pulls in all */
   /* the store */
   char *store_dir;
-  int32_t flush_mode; /* enum bl_flush_mode: SYNC_FLUSH | ASYNC_FLUSH */
+  int32_t flush_mode;     /* enum bl_flush_mode: SYNC_FLUSH | ASYNC_FLUSH */
+  int32_t log_write_mode; /* enum bl_write_mode, or 2: auto */
   int64_t segment_bytes;
   int64_t ring_bytes;
   int64_t flush_interval_ms;
+  int64_t cold_bytes; /* memory for cold reads */
   int64_t snapshot_interval_ms;
   bool append_crc;
+  /* when messages go */
+  int64_t file_reserved_hours;
+  char *delete_when;       /* hours, separated by ; */
+  int64_t retention_bytes; /* of the whole log; 0: without limit */
+  int64_t clean_interval_ms;
+  int64_t delete_interval_ms;
+  int32_t delete_batch_max;
+  bool clean_forcibly;
+  int32_t disk_max_percent;
+  int32_t disk_clean_percent;
+  int32_t disk_warning_percent;
+  int64_t disk_enough_bytes;
+  int64_t clock_confirm_ms;
   int32_t broker_role; /* ASYNC_MASTER */
   int64_t spin_us;     /* adaptive spinning of the loop */
   int32_t log_level;   /* enum bl_log_level */

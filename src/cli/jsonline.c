@@ -70,19 +70,23 @@ static void put_properties(struct bl_json_writer *w, struct bl_slice properties)
   bl_json_close_object(w);
 }
 
-static void put_body(struct bl_json_writer *w, const struct bl_message *message) {
-  if (message->compression != NULL) {
-    bl_json_member_text(w, "compression", bl_slice_text(message->compression));
-  }
-  if (message->compression == NULL && bl_jsonline_is_utf8(message->body)) {
-    bl_json_member_text(w, "body", message->body);
+void bl_jsonline_put_body(struct bl_json_writer *w, struct bl_slice body, bool as_base64) {
+  if (!as_base64 && bl_jsonline_is_utf8(body)) {
+    bl_json_member_text(w, "body", body);
     return;
   }
   struct bl_buf base64;
   bl_buf_init(&base64, 0);
-  put_base64(&base64, message->body);
+  put_base64(&base64, body);
   bl_json_member_text(w, "bodyBase64", bl_buf_slice(&base64));
   bl_buf_fini(&base64);
+}
+
+static void put_body(struct bl_json_writer *w, const struct bl_message *message) {
+  if (message->compression != NULL) {
+    bl_json_member_text(w, "compression", bl_slice_text(message->compression));
+  }
+  bl_jsonline_put_body(w, message->body, message->compression != NULL);
 }
 
 static void put_optional(struct bl_json_writer *w, const char *name, struct bl_slice value) {

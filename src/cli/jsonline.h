@@ -3,6 +3,7 @@
 #define BOLIDE_CLI_JSONLINE_H
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/slice.h"
 #include "client/message.h"
 #include "client/producer.h"
@@ -11,6 +12,8 @@
  * the body as bodyBase64. */
 void bl_jsonline_message(struct bl_buf *out, struct bl_slice broker_name,
                          const struct bl_message *message);
+/* A body as a member of an object: as_base64, or not UTF-8: bodyBase64. */
+void bl_jsonline_put_body(struct bl_json_writer *w, struct bl_slice body, bool as_base64);
 /* Appends the result of a send and a new line. */
 void bl_jsonline_sent(struct bl_buf *out, const struct bl_send_result *result);
 

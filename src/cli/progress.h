@@ -13,6 +13,7 @@ struct bl_progress {
   struct bl_timers *timers;
   const char *what; /* "sent" */
   const uint64_t *count;
+  uint64_t total_bytes; /* 0: the end is not known; else count is of bytes */
   uint64_t last_count;
   int64_t last_ms;
   bool shown;
@@ -21,10 +22,17 @@ struct bl_progress {
 /* BORROWS timers and count until stopped. */
 void bl_progress_start(struct bl_progress *progress, struct bl_timers *timers, int64_t now_ms,
                        const char *what, const uint64_t *count);
+/* The same for bytes of which it is known how many there are: says how many are left, too. */
+void bl_progress_start_bytes(struct bl_progress *progress, struct bl_timers *timers, int64_t now_ms,
+                             const char *what, const uint64_t *count, uint64_t total_bytes);
+/* Takes the line away until the next half second, for another line. */
+void bl_progress_clear(struct bl_progress *progress);
 /* Takes the line away. Accepts a zeroed struct. */
 void bl_progress_stop(struct bl_progress *progress);
 
 /* The number with commas: 1,234,567. Static storage, the next but three calls write over it. */
 const char *bl_progress_number(uint64_t number);
+/* The number of bytes as people say it: 980 B, 1.5 MB, 12.0 GB. Storage as above. */
+const char *bl_progress_bytes(uint64_t bytes);
 
 #endif

@@ -75,9 +75,9 @@ struct bl_net {
   bool (*end_turn)(void *context);
   void *turn_context;
   bool stopped;
-  bool closing; /* bl_net_free runs: no new connections */
-  bool again;   /* the owner has more to do */
-  bool turned;  /* an event was handled since the last turn */
+  bool closing;         /* bl_net_free runs: no new connections */
+  bool again;           /* the owner has more to do */
+  bool turned;          /* an event was handled since the last turn */
   uint32_t spin_misses; /* looks in a row that saw nothing */
   uint32_t spin_skip;   /* turns without a look, after misses */
   int64_t now_ms;

@@ -21,6 +21,12 @@ const struct bl_clock *bl_clock_real(void) {
   return &clock;
 }
 
+int bl_clock_local_hour(int64_t wall_ms) {
+  time_t seconds = (time_t)(wall_ms / 1000);
+  struct tm local;
+  return localtime_r(&seconds, &local) != NULL ? local.tm_hour : 0;
+}
+
 static int64_t fake_wall_ms(const struct bl_clock *clock) {
   return ((const struct bl_clock_fake *)(const void *)clock)->now_wall_ms;
 }

@@ -22,6 +22,9 @@ static inline int64_t bl_clock_mono_ms(const struct bl_clock *clock) {
   return clock->mono_ns(clock) / 1000000;
 }
 
+/* Hour of the day, 0 to 23, in the machine's time zone. */
+int bl_clock_local_hour(int64_t wall_ms);
+
 /* A clock that stands still until its fields are set. */
 struct bl_clock_fake {
   struct bl_clock clock;

@@ -37,9 +37,41 @@ static bl_err say(struct bl_why *why, int number, const char *what, const char *
   return bl_why_set(why, err_of(number), "cannot %s %s: %s", what, path, strerror(number));
 }
 
+/* What the file system says of its units; one that says nothing (before Linux 6.1) has refused
+ * O_DIRECT itself when it cannot, and those that can do with 4096. */
+static bool takes_direct_writes(int file) {
+#ifdef STATX_DIOALIGN
+  struct statx info;
+  if (statx(file, "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) == 0 &&
+      (info.stx_mask & STATX_DIOALIGN) != 0) {
+    return info.stx_dio_offset_align != 0 &&
+           BL_DISK_DIRECT_BYTES % info.stx_dio_offset_align == 0 && info.stx_dio_mem_align != 0 &&
+           BL_DISK_DIRECT_BYTES % info.stx_dio_mem_align == 0;
+  }
+#else
+  (void)file;
+#endif
+  return true;
+}
+
+static bl_err open_direct(const char *path, int *out_file, struct bl_why *why) {
+  int file;
+  do {
+    file = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+  } while (file < 0 && errno == EINTR);
+  if (file < 0 && errno != EINVAL) return say(why, errno, "open", path);
+  if (file >= 0 && takes_direct_writes(file)) {
+    *out_file = file;
+    return BL_OK;
+  }
+  if (file >= 0) close(file);
+  return bl_why_set(why, BL_ERR_PARAMETER, "the file system of %s has no direct writes", path);
+}
+
 static bl_err real_open(struct bl_disk *disk, const char *path, unsigned flags, int *out_file,
                         struct bl_why *why) {
   (void)disk;
+  if ((flags & BL_OPEN_DIRECT) != 0) return open_direct(path, out_file, why);
   int mode = (flags & BL_OPEN_WRITE) != 0 ? O_RDWR : O_RDONLY;
   if ((flags & BL_OPEN_CREATE) != 0) mode |= O_CREAT;
   if ((flags & BL_OPEN_TRUNCATE) != 0) mode |= O_TRUNC;
@@ -48,6 +80,8 @@ static bl_err real_open(struct bl_disk *disk, const char *path, unsigned flags, 
     file = open(path, mode | O_CLOEXEC, 0644);
   } while (file < 0 && errno == EINTR);
   if (file < 0) return say(why, errno, (flags & BL_OPEN_CREATE) != 0 ? "create" : "open", path);
+  /* Advice: a file system that takes none is as good. */
+  if ((flags & BL_OPEN_NO_READ_AHEAD) != 0) (void)posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM);
   *out_file = file;
   return BL_OK;
 }
@@ -107,6 +141,40 @@ static bl_err real_write(struct bl_disk *disk, int file, const void *from, size_
 static bl_err real_sync(struct bl_disk *disk, int file) {
   (void)disk;
   return fdatasync(file) == 0 ? BL_OK : err_of(errno);
+}
+
+/* Drops what was written from the front of the parts. RETURNS how many are left. */
+static int step_parts(struct iovec *parts, int count, size_t put) {
+  int first = 0;
+  while (first < count && put >= parts[first].iov_len) put -= parts[first++].iov_len;
+  for (int i = first; i < count; i++) parts[i - first] = parts[i];
+  if (put > 0) {
+    parts[0].iov_base = (char *)parts[0].iov_base + put;
+    parts[0].iov_len -= put;
+  }
+  return count - first;
+}
+
+static bl_err real_write_parts(struct bl_disk *disk, int file, const struct bl_slice *parts,
+                               int count, int64_t offset, bool durable) {
+  struct iovec left[BL_DISK_PARTS_MAX];
+  int flags = durable ? RWF_DSYNC : 0;
+  BL_ASSERT(count >= 0 && count <= BL_DISK_PARTS_MAX);
+  for (int i = 0; i < count; i++)
+    left[i] = (struct iovec){(void *)(uintptr_t)parts[i].ptr, parts[i].len};
+  while (count > 0) {
+    ssize_t n = pwritev2(file, left, count, (off_t)offset, flags);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EOPNOTSUPP && flags != 0) {
+      flags = 0;
+      continue;
+    }
+    if (n < 0) return err_of(errno);
+    if (n == 0) return BL_ERR_IO;
+    offset += n;
+    count = step_parts(left, count, (size_t)n);
+  }
+  return durable && flags == 0 ? real_sync(disk, file) : BL_OK;
 }
 
 static bl_err real_start_writeback(struct bl_disk *disk, int file, int64_t offset, int64_t len) {
@@ -270,7 +338,9 @@ static bl_err real_space(struct bl_disk *disk, const char *path, int64_t *out_to
   (void)disk;
   struct statvfs info;
   if (statvfs(path, &info) != 0) return err_of(errno);
-  *out_total_bytes = (int64_t)info.f_blocks * (int64_t)info.f_frsize;
+  /* Blocks kept for root, or beyond a quota, are neither used nor free: df counts likewise. */
+  uint64_t usable = info.f_blocks - info.f_bfree + info.f_bavail;
+  *out_total_bytes = (int64_t)usable * (int64_t)info.f_frsize;
   *out_free_bytes = (int64_t)info.f_bavail * (int64_t)info.f_frsize;
   return BL_OK;
 }
@@ -281,6 +351,7 @@ static const struct bl_disk_ops real_ops = {
     .read = real_read,
     .read_cached = real_read_cached,
     .write = real_write,
+    .write_parts = real_write_parts,
     .sync = real_sync,
     .start_writeback = real_start_writeback,
     .allocate = real_allocate,

@@ -21,7 +21,17 @@ enum bl_open_flags {
   BL_OPEN_WRITE = 2,
   BL_OPEN_CREATE = 4,   /* create when missing */
   BL_OPEN_TRUNCATE = 8, /* cut to nothing */
+  /* For write_parts and sync alone: bytes go past the page cache (O_DIRECT). BL_ERR_PARAMETER: the
+   * file system cannot do that, or not in units of BL_DISK_DIRECT_BYTES. */
+  BL_OPEN_DIRECT = 16,
+  /* The system reads what is asked for and guesses nothing: else read_cached, on the thread that
+   * must not wait, begins reads of many megabytes when it misses. */
+  BL_OPEN_NO_READ_AHEAD = 32,
 };
+
+/* Offsets, lengths and addresses of direct writes are multiples of it. */
+#define BL_DISK_DIRECT_BYTES 4096
+#define BL_DISK_PARTS_MAX 4
 
 struct bl_disk_stat {
   bool is_dir;
@@ -43,6 +53,10 @@ struct bl_disk_ops {
                         size_t *out_len);
   /* All or an error. */
   bl_err (*write)(struct bl_disk *disk, int file, const void *from, size_t len, int64_t offset);
+  /* Writes the parts (BL_DISK_PARTS_MAX at most) one behind another: all or an error. durable: they
+   * are on the disk when it returns, as after a sync of just these bytes (RWF_DSYNC). */
+  bl_err (*write_parts)(struct bl_disk *disk, int file, const struct bl_slice *parts, int count,
+                        int64_t offset, bool durable);
   bl_err (*sync)(struct bl_disk *disk, int file); /* fdatasync */
   bl_err (*start_writeback)(struct bl_disk *disk, int file, int64_t offset, int64_t len);
   bl_err (*allocate)(struct bl_disk *disk, int file,
@@ -67,6 +81,7 @@ struct bl_disk_ops {
   /* POSIX write lock on byte 0, as Java's FileChannel.lock takes it; held until the file is closed.
    */
   bl_err (*lock)(struct bl_disk *disk, int file);
+  /* FILLS what we may use of the file system: total = used + free, as df has it. */
   bl_err (*space)(struct bl_disk *disk, const char *path, int64_t *out_total_bytes,
                   int64_t *out_free_bytes);
 };

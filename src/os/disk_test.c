@@ -102,6 +102,51 @@ static void bytes_come_back(struct bl_disk *disk, struct place *place) {
   disk->ops->close(disk, -1);
 }
 
+static void parts_are_written_in_a_row(struct bl_disk *disk, struct place *place) {
+  int file = open_file(place, "a", BL_OPEN_READ | BL_OPEN_WRITE | BL_OPEN_CREATE);
+  struct bl_slice parts[] = {BL_SLICE("one"), BL_SLICE(""), BL_SLICE("two"), BL_SLICE("three")};
+  assert_int_equal(disk->ops->write_parts(disk, file, parts, 4, 10, false), BL_OK);
+  assert_int_equal(disk->ops->write_parts(disk, file, parts, 1, 30, true), BL_OK);
+  assert_int_equal(disk->ops->write_parts(disk, file, parts, 0, 50, true), BL_OK);
+  char back[64];
+  size_t got = 0;
+  assert_int_equal(disk->ops->read(disk, file, back, sizeof(back), 9, &got), BL_OK);
+  assert_int_equal(got, 24);
+  assert_memory_equal(back, "\0onetwothree\0\0\0\0\0\0\0\0\0one", 24);
+  disk->ops->close(disk, file);
+}
+
+/* Where the file system has them at all. */
+static void direct_writes_are_seen_by_others(struct bl_disk *disk, struct place *place) {
+  char *block = aligned_alloc(BL_DISK_DIRECT_BYTES, 2 * BL_DISK_DIRECT_BYTES);
+  assert_non_null(block);
+  memset(block, 'd', 2 * BL_DISK_DIRECT_BYTES);
+  int file = open_file(place, "a", BL_OPEN_READ | BL_OPEN_WRITE | BL_OPEN_CREATE);
+  assert_int_equal(disk->ops->allocate(disk, file, 4 * BL_DISK_DIRECT_BYTES), BL_OK);
+  assert_int_equal(disk->ops->write(disk, file, "cached", 6, BL_DISK_DIRECT_BYTES), BL_OK);
+  assert_int_equal(disk->ops->sync(disk, file), BL_OK);
+  int direct = -1;
+  struct bl_why why = {""};
+  bl_err err = disk->ops->open(disk, in(place, "a"), BL_OPEN_WRITE | BL_OPEN_DIRECT, &direct, &why);
+  if (err == BL_ERR_PARAMETER) {
+    assert_non_null(strstr(why.text, "no direct writes"));
+  } else {
+    assert_int_equal(err, BL_OK);
+    struct bl_slice parts[] = {bl_slice_of(block, BL_DISK_DIRECT_BYTES),
+                               bl_slice_of(block, BL_DISK_DIRECT_BYTES)};
+    err = disk->ops->write_parts(disk, direct, parts, 2, BL_DISK_DIRECT_BYTES, true);
+    assert_int_equal(err, BL_OK);
+    char back[8];
+    size_t got = 0;
+    assert_int_equal(disk->ops->read(disk, file, back, 8, BL_DISK_DIRECT_BYTES - 2, &got), BL_OK);
+    assert_memory_equal(back, "\0\0dddddd", 8);
+    assert_int_equal(disk->ops->sync(disk, direct), BL_OK);
+    disk->ops->close(disk, direct);
+  }
+  disk->ops->close(disk, file);
+  free(block);
+}
+
 static void names_come_and_go(struct bl_disk *disk, struct place *place) {
   struct bl_why why = {""};
   int file = -1;
@@ -180,6 +225,14 @@ static void test_bytes(void **state) {
   (void)state;
   on_both(bytes_come_back);
 }
+static void test_parts(void **state) {
+  (void)state;
+  on_both(parts_are_written_in_a_row);
+}
+static void test_direct(void **state) {
+  (void)state;
+  on_both(direct_writes_are_seen_by_others);
+}
 static void test_names(void **state) {
   (void)state;
   on_both(names_come_and_go);
@@ -195,10 +248,8 @@ static void test_replace(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_bytes),
-      cmocka_unit_test(test_names),
-      cmocka_unit_test(test_lock),
-      cmocka_unit_test(test_replace),
+      cmocka_unit_test(test_bytes), cmocka_unit_test(test_parts), cmocka_unit_test(test_direct),
+      cmocka_unit_test(test_names), cmocka_unit_test(test_lock),  cmocka_unit_test(test_replace),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,10 @@ void bl_worker_submit(struct bl_worker *worker, struct bl_job *job) {
   pthread_mutex_unlock(&worker->mutex);
 }
 
+void bl_worker_notify(struct bl_worker *worker) {
+  if (worker->wake != NULL) worker->wake(worker->wake_context);
+}
+
 static size_t drain_inline(struct bl_worker *worker) {
   /* Only what is there now: done may submit the next job, which waits for the next drain. */
   struct bl_list now;

@@ -33,6 +33,9 @@ void bl_worker_free(struct bl_worker *worker);
 void bl_worker_submit(struct bl_worker *worker, struct bl_job *job);
 /* Calls done of every job that ended. RETURNS how many. Owner's thread. */
 size_t bl_worker_drain(struct bl_worker *worker);
+/* From the run of a job that goes on: makes the owner look at what the job has told it so far (by
+ * atomics), as `wake` does when a job ended. Inline: nothing. */
+void bl_worker_notify(struct bl_worker *worker);
 /* Waits until every submitted job ended, draining: for start and stop only. */
 void bl_worker_finish(struct bl_worker *worker);
 

@@ -38,6 +38,12 @@ static bool end_turn(void *context) {
   return more;
 }
 
+static bl_err read_cached(struct bl_disk *disk, int file, void *to, size_t len, int64_t offset,
+                          size_t *out_len) {
+  if (current->never_cached) return BL_ERR_COLD;
+  return bl_disk_real()->ops->read_cached(disk, file, to, len, offset, out_len);
+}
+
 static void open_broker(struct at *at) {
   struct bl_why why = {{0}};
   struct bl_net_settings net;
@@ -49,6 +55,9 @@ static void open_broker(struct at *at) {
   table[count++] = &client_307;
   table[count++] = &client_309;
   BL_ASSERT(count <= TABLE_MAX);
+  at->disk_ops = *bl_disk_real()->ops;
+  at->disk_ops.read_cached = read_cached;
+  at->disk.ops = &at->disk_ops;
   bl_timers_init(&at->timers);
   at->flush = bl_worker_new_inline();
   at->pool = bl_worker_new_inline();
@@ -58,7 +67,7 @@ static void open_broker(struct at *at) {
   struct bl_broker_world world = {.settings = &at->settings,
                                   .clock = bl_clock_real(),
                                   .timers = &at->timers,
-                                  .disk = bl_disk_real(),
+                                  .disk = &at->disk,
                                   .flush_worker = at->flush,
                                   .pool = at->pool,
                                   .remoting = at->remoting,

@@ -32,6 +32,9 @@ struct at {
   struct bl_role broker_role;
   struct bl_role client_role;
   struct bl_broker *broker;
+  bool never_cached; /* the system keeps no page in memory: what the pool did not read is cold */
+  struct bl_disk_ops disk_ops;
+  struct bl_disk disk;
   char address[32];
   struct bl_outcall call;
   bool answered;

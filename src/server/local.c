@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "broker/register/register.h"
 #include "server/server_internal.h"
 
 static void address_for(void *context, const struct bl_net_addr *local,
@@ -32,7 +33,7 @@ static size_t list_topics(const struct bl_broker *broker, struct bl_namesrv_topi
     out_topics[count++] = (struct bl_namesrv_topic){.name = topic->name,
                                                     .read_queues = topic->read_queues,
                                                     .write_queues = topic->write_queues,
-                                                    .perm = topic->perm,
+                                                    .perm = bl_registrar_perm(broker, topic),
                                                     .sys_flag = topic->sys_flag};
   }
   return count;

@@ -43,9 +43,10 @@ static bl_err check_reach(const struct bl_server_settings *settings, struct bl_w
 
 static bool end_turn(void *context) {
   struct bl_server *server = context;
-  bool more = bl_remoting_turn(server->remoting);
+  /* First what jobs brought: calls that wait for it go on in this turn. */
   bl_worker_drain(server->pool);
   if (server->flush_worker != NULL) bl_worker_drain(server->flush_worker);
+  bool more = bl_remoting_turn(server->remoting);
   if (server->topics_changed) {
     struct bl_why why;
     if (bl_server__register_local(server, &why) != BL_OK) {

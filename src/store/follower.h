@@ -63,6 +63,18 @@ struct bl_follower_ops {
   int64_t (*needs_from)(struct bl_follower *follower);
   /* Log bytes below this offset are gone. */
   void (*log_min_moved)(struct bl_follower *follower, int64_t min_offset);
+
+  /* The rest may be NULL. */
+
+  /* true: another snapshot would give memory or files back though no record came since the last. */
+  bool (*unsettled)(struct bl_follower *follower);
+  /* FILLS a range of the log whose records the follower wants to be shown again, because something
+   * that it made of them is damaged; false: none. Then on_again for each readable record of the
+   * range that is still there, some a turn, while on_record goes on; then again_done: BL_OK, or why
+   * the range could not be read. One range at a time. */
+  bool (*wants_again)(struct bl_follower *follower, int64_t *out_from, int64_t *out_to);
+  void (*on_again)(struct bl_follower *follower, const struct bl_record *record);
+  void (*again_done)(struct bl_follower *follower, bl_err err);
 };
 
 struct bl_follower {

@@ -64,6 +64,12 @@ static void begin_snapshot(struct bl_store *store, int i) {
   snapshots->state = BL_SNAP_STEPPING;
 }
 
+static bool has_something(const struct bl_store *store, int i) {
+  struct bl_follower *follower = store->followers[i];
+  return store->snapshots.covered[i] < store->dispatch.offset ||
+         (follower->ops->unsettled != NULL && follower->ops->unsettled(follower));
+}
+
 /* The next follower with something new, or none: the round is over. */
 static void next_follower(struct bl_store *store) {
   struct bl_snapshots *snapshots = &store->snapshots;
@@ -73,7 +79,7 @@ static void next_follower(struct bl_store *store) {
     return;
   }
   for (int i = snapshots->current + 1; i < store->follower_count; i++) {
-    if (snapshots->covered[i] >= store->dispatch.offset) continue;
+    if (!has_something(store, i)) continue;
     begin_snapshot(store, i);
     return;
   }
@@ -100,7 +106,7 @@ static void done_write(struct bl_job *job) {
 
 static bool is_behind(const struct bl_store *store) {
   for (int i = 0; i < store->follower_count; i++) {
-    if (store->snapshots.covered[i] < store->dispatch.offset) return true;
+    if (has_something(store, i)) return true;
   }
   return false;
 }

@@ -11,8 +11,8 @@
 #include "store/store_internal.h"
 
 #define CHECKPOINT_MS 1000
-#define WARM_CHUNK_BYTES 65536
 #define SEGMENT_BYTES_MIN 4096
+#define COLD_BYTES (64LL << 20)
 
 static void fire_checkpoint(struct bl_timer *timer, int64_t now_ms);
 
@@ -39,6 +39,7 @@ static struct bl_store *make_store(const struct bl_store_settings *settings, str
   store->checkpoint.file = -1;
   struct bl_log *log = &store->log;
   log->settings = *settings;
+  if (log->settings.cold_bytes == 0) log->settings.cold_bytes = COLD_BYTES;
   log->disk = disk;
   log->clock = clock;
   log->timers = timers;
@@ -46,6 +47,7 @@ static struct bl_store *make_store(const struct bl_store_settings *settings, str
   bl_log_flush_init(log);
   bl_segments_init(&log->segments, settings->dir, settings->segment_bytes, disk, pool, timers,
                    clock);
+  bl_cold_init(&store->cold, log, pool);
   bl_gate_init(&store->gate);
   bl_store__snapshots_init(store);
   return store;
@@ -56,7 +58,9 @@ static void free_store(struct bl_store *store) {
   struct bl_log *log = &store->log;
   bl_timer_cancel(log->timers, &store->checkpoint_timer);
   bl_store__snapshots_fini(store);
-  bl_timer_cancel(log->timers, &log->flush.timer);
+  bl_store__again_fini(store);
+  bl_cold_fini(&store->cold);
+  bl_log_flush_fini(log);
   bl_checkpoint_close(&store->checkpoint);
   bl_segments_fini(&log->segments);
   bl_ring_fini(&log->ring);
@@ -195,12 +199,13 @@ static bool nothing_to_do(const struct bl_store *store) {
          (snapshots->timer.place != 0 || snapshots->settled == log->flushed);
 }
 
-bool bl_store_end_turn(struct bl_store *store) {
-  store->log.timed = false;
-  if (nothing_to_do(store)) return false;
+static bool end_turn(struct bl_store *store) {
+  bl_cold_turn(&store->cold);
+  bool more = bl_store__again_turn(store);
+  if (nothing_to_do(store)) return more;
   struct bl_log *log = &store->log;
   bl_log_flush_turn(log);
-  bool more = bl_store__dispatch(store, false);
+  if (bl_store__dispatch(store, false)) more = true;
   if (log->failed) {
     bl_gate_open(&store->gate, log->flushed);
     bl_gate_fail(&store->gate, BL_ERR_SYSTEM);
@@ -209,6 +214,12 @@ bool bl_store_end_turn(struct bl_store *store) {
   }
   if (bl_store__snapshots_turn(store)) more = true;
   checkpoint_turn(store);
+  return more;
+}
+
+bool bl_store_end_turn(struct bl_store *store) {
+  bool more = end_turn(store);
+  store->log.timed = false;
   return more;
 }
 
@@ -226,6 +237,7 @@ void bl_store_close(struct bl_store *store) {
   if (store == NULL) return;
   struct bl_log *log = &store->log;
   log->closing = true;
+  bl_cold_stop(&store->cold);
   drain_log(store);
   bl_worker_finish(store->pool); /* a read for the dispatch, a segment */
   if (!log->failed) bl_store__dispatch(store, true);
@@ -243,11 +255,26 @@ void bl_store_close(struct bl_store *store) {
 }
 
 bl_err bl_store_append(struct bl_store *store, struct bl_record *record) {
-  return bl_log_append(&store->log, record);
+  return bl_log_append(&store->log, record, false);
 }
 
 bl_err bl_store_can_append(struct bl_store *store, int64_t bytes) {
-  return bl_log_can_append(&store->log, bytes);
+  return bl_log_can_append(&store->log, bytes, false);
+}
+
+bl_err bl_store_append_metadata(struct bl_store *store, struct bl_record *record) {
+  return bl_log_append(&store->log, record, true);
+}
+
+bl_err bl_store_can_append_metadata(struct bl_store *store, int64_t bytes) {
+  return bl_log_can_append(&store->log, bytes, true);
+}
+
+bool bl_store_full(const struct bl_store *store, struct bl_why *why) {
+  const struct bl_segments *segments = &store->log.segments;
+  if (!bl_segments_stuck(segments)) return false;
+  if (why != NULL) *why = segments->next_why;
+  return true;
 }
 
 void bl_store_wait(struct bl_store *store, struct bl_store_waiter *waiter, int64_t offset) {
@@ -269,72 +296,11 @@ bool bl_store_failed(const struct bl_store *store, struct bl_why *why) {
   return store->log.failed;
 }
 
-static bool is_readable(const struct bl_store *store, int64_t offset, uint32_t len) {
-  const struct bl_log *log = &store->log;
-  int64_t end;
-  if (offset < 0 || __builtin_add_overflow(offset, (int64_t)len, &end)) return false;
-  if (offset < bl_segments_min(&log->segments) || end > bl_log_visible(log)) return false;
-  for (int i = 0; i < log->fence_count; i++) {
-    if (offset < log->fences[i].to && end > log->fences[i].from) return false;
-  }
-  return true;
-}
-
-struct bl_slice bl_store_peek(const struct bl_store *store, int64_t offset, uint32_t len) {
-  const struct bl_ring *ring = &store->log.ring;
-  if (!is_readable(store, offset, len) || !bl_ring_holds(ring, offset, offset + len, true))
-    return (struct bl_slice){NULL, 0};
-  return bl_slice_of(bl_ring_at(ring, offset), len);
-}
-
-bl_err bl_store_read(struct bl_store *store, int64_t offset, uint32_t len, void *to) {
-  if (!is_readable(store, offset, len)) return BL_ERR_NOT_FOUND;
-  return bl_log_read(&store->log, offset, len, to, false);
-}
-
-bl_err bl_store_read_blocking(struct bl_store *store, int64_t offset, uint32_t len, void *to) {
-  if (!is_readable(store, offset, len)) return BL_ERR_NOT_FOUND;
-  return bl_log_read(&store->log, offset, len, to, true);
-}
-
-static void run_warm(struct bl_job *job) {
-  struct bl_store_warm *warm = BL_CONTAINER(job, struct bl_store_warm, job);
-  struct bl_disk *disk = warm->store->log.disk;
-  char bytes[WARM_CHUNK_BYTES];
-  int64_t size = warm->store->log.segments.segment_bytes;
-  int64_t at = (warm->offset - warm->first_offset) % size;
-  int64_t end = at + warm->len < size ? at + warm->len : size;
-  while (at < end && warm->err == BL_OK) {
-    size_t got = 0;
-    size_t len = end - at < WARM_CHUNK_BYTES ? (size_t)(end - at) : WARM_CHUNK_BYTES;
-    warm->err = disk->ops->read(disk, warm->file, bytes, len, at, &got);
-    at += (int64_t)len;
-  }
-}
-
-static void done_warm(struct bl_job *job) {
-  struct bl_store_warm *warm = BL_CONTAINER(job, struct bl_store_warm, job);
-  warm->done(warm);
-}
-
-void bl_store_warm(struct bl_store *store, struct bl_store_warm *warm, int64_t offset, int64_t len,
-                   void (*done)(struct bl_store_warm *warm)) {
-  const struct bl_segment *segment = bl_segments_find(&store->log.segments, offset);
-  *warm = (struct bl_store_warm){.job = {.run = run_warm, .done = done_warm},
-                                 .store = store,
-                                 .offset = offset,
-                                 .len = segment != NULL ? len : 0,
-                                 .first_offset = segment != NULL ? segment->first_offset : offset,
-                                 .file = segment != NULL ? segment->file : -1,
-                                 .err = segment != NULL ? BL_OK : BL_ERR_NOT_FOUND,
-                                 .done = done};
-  bl_worker_submit(store->pool, &warm->job);
-}
-
 void bl_store_snapshot_now(struct bl_store *store) {
   store->snapshots.wanted = true;
 }
 
 void bl_store_stats(const struct bl_store *store, struct bl_store_stats *out_stats) {
   *out_stats = store->log.stats;
+  out_stats->last_store_ms = store->log.last_store_ms;
 }

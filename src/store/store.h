@@ -5,7 +5,7 @@
  * pool do what blocks.
  *
  * A turn: the core appends any number of records to the ring, then calls bl_store_end_turn once,
- * which writes them with one pwrite, asks the flush worker for a sync when somebody waits, and
+ * which has them written, asks the flush worker for a sync when somebody waits, and
  * completes what is durable. When a worker's jobs end or timers fired, the core calls
  * bl_store_end_turn again. */
 #ifndef BOLIDE_STORE_STORE_H
@@ -24,17 +24,22 @@
 #include "wire/record.h"
 
 enum bl_flush_mode { BL_FLUSH_SYNC, BL_FLUSH_ASYNC };
+/* Through the page cache, by the core, or past it, by the flush worker. */
+enum bl_write_mode { BL_WRITE_BUFFERED, BL_WRITE_DIRECT };
 
 struct bl_store_settings {
   const char *dir;       /* BORROWED for the store's life */
   int64_t segment_bytes; /* 1 GiB; files of the commit log */
   int64_t ring_bytes;    /* 64 MiB; power of two */
   enum bl_flush_mode flush_mode;
-  int64_t flush_interval_ms;    /* ASYNC_FLUSH: 500 */
-  int64_t flush_bytes;          /* ASYNC_FLUSH: 256 MiB */
-  int64_t snapshot_interval_ms; /* 30,000 */
-  int64_t snapshot_bytes;       /* 256 MiB of log */
-  bool append_crc;              /* enabledAppendPropCRC */
+  enum bl_write_mode write_mode; /* direct: buffered when the file system refuses, with a note */
+  int64_t zero_ahead_bytes;      /* direct under SYNC_FLUSH: 4 MiB; 0: none (store/log/ahead.h) */
+  int64_t flush_interval_ms;     /* ASYNC_FLUSH: 500 */
+  int64_t flush_bytes;           /* ASYNC_FLUSH: 256 MiB */
+  int64_t snapshot_interval_ms;  /* 30,000 */
+  int64_t snapshot_bytes;        /* 256 MiB of log */
+  bool append_crc;               /* enabledAppendPropCRC */
+  int64_t cold_bytes;            /* memory for cold reads; 0: 64 MiB */
   /* Gets what a person should read (damage, takeover, I/O errors): one line, no line feed. NULL:
    * standard error. */
   void (*note)(void *note_context, const char *line);
@@ -75,6 +80,14 @@ BL_MUST_CHECK bl_err bl_store_append(struct bl_store *store, struct bl_record *r
 /* Whether an append of that many bytes would be taken now; the errors of bl_store_append. */
 BL_MUST_CHECK bl_err bl_store_can_append(struct bl_store *store, int64_t bytes);
 
+/* The same for a change of metadata: when the next file cannot be made (a full disk) the last 64
+ * MiB of the current one (a quarter of a small one) are for these alone. */
+BL_MUST_CHECK bl_err bl_store_append_metadata(struct bl_store *store, struct bl_record *record);
+BL_MUST_CHECK bl_err bl_store_can_append_metadata(struct bl_store *store, int64_t bytes);
+/* Whether the next file of the log cannot be made; `why` (may be NULL) gets which and why. It is
+ * tried again every second. */
+bool bl_store_full(const struct bl_store *store, struct bl_why *why);
+
 /* Called when the log is as durable as configured up to `offset`, or will never be known to be
  * (err BL_ERR_SYSTEM: outcome unknown). From bl_store_end_turn, in order of offset. */
 struct bl_store_waiter {
@@ -95,31 +108,52 @@ struct bl_store_marks bl_store_marks(const struct bl_store *store);
 /* After an I/O error: stopped for good. `why` gets the reason. */
 bool bl_store_failed(const struct bl_store *store, struct bl_why *why);
 
-/* BORROWS the bytes [offset, offset + len) of the log when they are in the ring: valid until the
- * end of the turn. The absent slice when they are not. len <= ring / 2. */
-struct bl_slice bl_store_peek(const struct bl_store *store, int64_t offset, uint32_t len);
-/* FILLS `to` with those bytes, from the ring or from a file that is in the page cache. BL_ERR_COLD:
- * ask bl_store_warm and try again; BL_ERR_NOT_FOUND: below min_offset or beyond visible. Never
- * across segments. */
+/* BORROWS the bytes [offset, offset + len) of the log when they are in memory in one piece: valid
+ * until the end of the turn. The absent slice when they are not. len <= ring / 2. */
+struct bl_slice bl_store_peek(struct bl_store *store, int64_t offset, uint32_t len);
+/* Whether those bytes are still in the ring: never were they on a disk. */
+bool bl_store_is_fresh(const struct bl_store *store, int64_t offset, int64_t len);
+/* Whether these bytes, read at that log offset, are the whole record that was written there. What
+ * is not is noted and fenced; it must not be given to anybody. */
+bool bl_store_is_sound(struct bl_store *store, int64_t offset, struct bl_slice bytes);
+/* FILLS `to` with those bytes, from memory or from a file that is in the page cache. BL_ERR_COLD:
+ * ask bl_store_warm and try again; another error but the next: what the disk said a moment ago;
+ * BL_ERR_NOT_FOUND: below min_offset or beyond visible. Never across segments. */
 BL_MUST_CHECK bl_err bl_store_read(struct bl_store *store, int64_t offset, uint32_t len, void *to);
 /* The same, waiting for the disk: for starts, tools and tests. */
 BL_MUST_CHECK bl_err bl_store_read_blocking(struct bl_store *store, int64_t offset, uint32_t len,
                                             void *to);
 
-/* Reads [offset, offset+len) on the pool so that it is in the page cache, then calls done on the
- * core thread. HOLDS the request until done. */
+/* Has the pool read [offset, offset+len) into memory, where peek and read find it for a moment
+ * (store/cold.h), then calls done on the core thread, never from inside. err: what the disk said,
+ * BL_ERR_NOT_FOUND, BL_ERR_NOT_AVAILABLE (closing). HOLDS the request until done. */
 struct bl_store_warm {
+  struct bl_list node; /* the store's, like all that follows but err */
   struct bl_job job;
   struct bl_store *store;
   int64_t offset;
   int64_t len;
-  int64_t first_offset; /* of the file; of the store, like `file` */
-  int file;
+  int64_t next; /* everything before is there */
   bl_err err;
   void (*done)(struct bl_store_warm *warm);
 };
 void bl_store_warm(struct bl_store *store, struct bl_store_warm *warm, int64_t offset, int64_t len,
                    void (*done)(struct bl_store_warm *warm));
+/* Nobody waits, but it will be asked for soon: read when there is room for it. */
+void bl_store_hint(struct bl_store *store, int64_t offset, int64_t len);
+/* Before its close: no cold read is begun any more. */
+void bl_store_stop_reading(struct bl_store *store);
+
+struct bl_cold_stats {
+  int64_t reads; /* windows */
+  int64_t ahead_reads;
+  int64_t bytes;
+  int64_t errors;
+  int64_t waits;   /* requests that had to wait for room, so far */
+  int64_t waiting; /* now */
+  int64_t memory_bytes;
+};
+void bl_store_cold_stats(const struct bl_store *store, struct bl_cold_stats *out_stats);
 
 /* Starts a snapshot of every follower at the next end_turn, whatever the interval. */
 void bl_store_snapshot_now(struct bl_store *store);
@@ -140,6 +174,7 @@ struct bl_store_stats {
   int64_t recovered_records;
   int64_t recovered_us;
   int64_t first_store_ms; /* store time of the first record, or 0 */
+  int64_t last_store_ms;  /* of the newest, or 0 */
 };
 void bl_store_stats(const struct bl_store *store, struct bl_store_stats *out_stats);
 

@@ -150,7 +150,8 @@ static void a_full_disk_refuses_and_recovers_by_itself(void **state) {
   }
   assert_int_equal(err, BL_ERR_NO_SPACE);
   assert_int_equal(st.acked, st.next);
-  assert_true(bl_store_marks(st.store).appended > 60000); /* the current file was used up */
+  /* The current file was used up, but for what is kept for metadata. */
+  assert_in_range(bl_store_marks(st.store).appended, 65536 * 3 / 4 - 2000, 65536 * 3 / 4);
   st_pass(&st, 1000);
   assert_int_equal(st_append(&st, 1000), BL_ERR_NO_SPACE);
   assert_false(bl_store_failed(st.store, NULL));
@@ -225,5 +226,5 @@ int main(void) {
       cmocka_unit_test(a_segment_that_cannot_be_made_is_tried_again),
       cmocka_unit_test(a_failed_snapshot_is_tried_again),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return st_run(tests, sizeof(tests) / sizeof(tests[0]));
 }

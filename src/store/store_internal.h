@@ -2,6 +2,7 @@
 #ifndef BOLIDE_STORE_STORE_INTERNAL_H
 #define BOLIDE_STORE_STORE_INTERNAL_H
 
+#include "store/cold.h"
 #include "store/log/checkpoint.h"
 #include "store/log/gate.h"
 #include "store/log/log.h"
@@ -41,6 +42,20 @@ struct bl_snapshots {
   struct bl_why why;
 };
 
+/* A range of the log shown once more to one follower: again.c. */
+struct bl_again {
+  struct bl_follower *follower; /* NULL: none */
+  int64_t offset;
+  int64_t to;
+  char *window; /* [from, end) of the log */
+  int64_t cap;
+  int64_t from;
+  int64_t end;
+  bool warming;
+  bl_err failed;
+  struct bl_store_warm warm;
+};
+
 struct bl_store {
   struct bl_log log;
   struct bl_gate gate;
@@ -52,6 +67,8 @@ struct bl_store {
   struct bl_why drop_why;
   struct bl_dispatch dispatch;
   struct bl_snapshots snapshots;
+  struct bl_cold cold;
+  struct bl_again again;
   struct bl_worker *pool;
   struct bl_follower *const *followers;
   int follower_count;
@@ -60,6 +77,10 @@ struct bl_store {
 
 /* RETURNS true when more can be shown at once. `all`: without budget, waiting for the disk. */
 bool bl_store__dispatch(struct bl_store *store, bool all);
+
+/* Shows a follower what it wants to see again: some records. RETURNS true when more can follow. */
+bool bl_store__again_turn(struct bl_store *store);
+void bl_store__again_fini(struct bl_store *store);
 
 /* follower_count is set. */
 void bl_store__snapshots_init(struct bl_store *store);

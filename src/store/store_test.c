@@ -42,7 +42,7 @@ static void marks_follow_in_order(void **state) {
   assert_null(bl_store_peek(st.store, 0, 1).ptr);
   bl_store_end_turn(st.store);
   m = bl_store_marks(st.store);
-  assert_int_equal(m.written, m.appended);
+  assert_int_equal(m.written, st_write_mode == BL_WRITE_DIRECT ? 0 : m.appended);
   assert_int_equal(m.flushed, 0);
   assert_int_equal(m.visible, 0);
   assert_int_equal(st.acked, 0);
@@ -59,6 +59,14 @@ static void marks_follow_in_order(void **state) {
   st_fini(&st);
 }
 
+/* The turn's records are in the kernel, and nothing else was done. */
+static void write_turn(struct st *st) {
+  bl_store_end_turn(st->store);
+  if (st_write_mode != BL_WRITE_DIRECT) return;
+  assert_int_equal(bl_worker_drain(st->flush), 1);
+  bl_store_end_turn(st->store);
+}
+
 static void async_flush_answers_when_written(void **state) {
   (void)state;
   struct st st;
@@ -66,7 +74,7 @@ static void async_flush_answers_when_written(void **state) {
   st.settings.flush_mode = BL_FLUSH_ASYNC;
   st_open(&st);
   st_send(&st, 100);
-  bl_store_end_turn(st.store);
+  write_turn(&st);
   assert_int_equal(st.acked, 1);
   assert_int_equal(bl_store_marks(st.store).flushed, 0);
   assert_int_equal(bl_worker_drain(st.flush), 0);
@@ -86,11 +94,11 @@ static void async_flush_syncs_after_so_many_bytes(void **state) {
   st_open(&st);
   for (int i = 0; i < 4; i++) {
     st_send(&st, 1000);
-    bl_store_end_turn(st.store);
+    write_turn(&st);
   }
   assert_int_equal(bl_worker_drain(st.flush), 0);
   st_send(&st, 1000);
-  bl_store_end_turn(st.store);
+  write_turn(&st);
   assert_int_equal(bl_worker_drain(st.flush), 1);
   assert_int_equal(bl_store_marks(st.store).flushed, bl_store_marks(st.store).appended);
   st_fini(&st);
@@ -101,24 +109,48 @@ static void one_sync_serves_all_who_wait(void **state) {
   struct st st;
   st_init(&st);
   st_open(&st);
-  st_send(&st, 10);
-  bl_store_end_turn(st.store); /* the first sync is under way */
-  for (int i = 0; i < 50; i++) {
+  for (int i = 0; i < 51; i++) {
     st_send(&st, 10);
-    bl_store_end_turn(st.store);
+    bl_store_end_turn(st.store); /* the worker did not begin yet */
   }
   assert_int_equal(st.acked, 0);
-  assert_int_equal(bl_worker_drain(st.flush), 1);
-  bl_store_end_turn(st.store); /* the second covers the fifty */
-  assert_int_equal(st.acked, 1);
   assert_int_equal(bl_worker_drain(st.flush), 1);
   bl_store_end_turn(st.store);
   assert_int_equal(st.acked, 51);
   struct bl_store_stats stats;
   bl_store_stats(st.store, &stats);
-  assert_int_equal(stats.syncs, 2);
-  assert_int_equal(stats.writes, 51);
+  assert_int_equal(stats.syncs, 1);
+  assert_int_equal(stats.writes, st_write_mode == BL_WRITE_DIRECT ? 1 : 51);
   assert_int_equal(stats.appended_records, 51);
+  st_fini(&st);
+}
+
+static void send_during_sync(void *context, enum bl_disk_fake_op op, const char *path) {
+  struct st *st = context;
+  if (op != BL_FAKE_SYNC || strstr(path, "/commitlog/") == NULL || st->next >= 4) return;
+  st_send(st, 10);
+  bl_store_end_turn(st->store);
+  assert_int_equal(st->acked, st->next - 2); /* all that earlier syncs cover */
+}
+
+/* Who comes during a sync rides the next, which follows at once, without the core. */
+static void a_sync_is_followed_by_the_next(void **state) {
+  (void)state;
+  struct st st;
+  st_init(&st);
+  st_open(&st);
+  bl_disk_fake_on_op(st.fake, send_during_sync, &st);
+  st_send(&st, 10);
+  bl_store_end_turn(st.store);
+  assert_int_equal(bl_worker_drain(st.flush), 1); /* one job */
+  bl_disk_fake_on_op(st.fake, NULL, NULL);
+  bl_store_end_turn(st.store);
+  assert_int_equal(st.next, 4);
+  assert_int_equal(st.acked, 4);
+  struct bl_store_stats stats;
+  bl_store_stats(st.store, &stats);
+  assert_int_equal(stats.syncs, 4);
+  st_check_prefix(&st, 4);
   st_fini(&st);
 }
 
@@ -130,6 +162,7 @@ static void a_turn_writes_once(void **state) {
   int64_t before = bl_disk_fake_count(st.fake, BL_FAKE_WRITE);
   for (int i = 0; i < 50; i++) st_send(&st, 50);
   bl_store_end_turn(st.store);
+  if (st_write_mode == BL_WRITE_DIRECT) bl_worker_drain(st.flush);
   assert_int_equal(bl_disk_fake_count(st.fake, BL_FAKE_WRITE), before + 1);
   bl_store_end_turn(st.store);
   bl_store_end_turn(st.store);
@@ -244,7 +277,7 @@ static void a_full_ring_asks_to_wait(void **state) {
   while (st_append(&st, 2000) == BL_OK) taken++;
   assert_in_range(taken, 14, 15); /* half the ring */
   assert_int_equal(st_append(&st, 2000), BL_ERR_BUSY);
-  bl_store_end_turn(st.store);
+  write_turn(&st);
   assert_int_equal(st_append(&st, 2000), BL_OK);
   st_fini(&st);
 }
@@ -281,6 +314,7 @@ static void a_slow_write_hands_the_right_over(void **state) {
   (void)state;
   struct st st;
   st_init(&st);
+  st.settings.write_mode = BL_WRITE_BUFFERED; /* in direct mode the worker always has it */
   st_open(&st);
   bl_disk_fake_on_op(st.fake, slow_disk, &st);
   st.refused_err = 1000001;
@@ -432,6 +466,7 @@ int main(void) {
       cmocka_unit_test(async_flush_answers_when_written),
       cmocka_unit_test(async_flush_syncs_after_so_many_bytes),
       cmocka_unit_test(one_sync_serves_all_who_wait),
+      cmocka_unit_test(a_sync_is_followed_by_the_next),
       cmocka_unit_test(a_turn_writes_once),
       cmocka_unit_test(files_and_ring_go_round),
       cmocka_unit_test(the_last_record_leaves_room_for_the_blank_one),
@@ -447,5 +482,5 @@ int main(void) {
       cmocka_unit_test(a_second_opening_is_refused),
       cmocka_unit_test(another_file_size_is_refused),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return st_run(tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -47,6 +47,7 @@ static bl_err toy_load(struct bl_follower *follower, int64_t *out_covered_offset
     memcpy(toy->at, bytes.ptr + 8, sizeof(toy->at));
   }
   bl_arena_fini(&arena);
+  toy->covered = *out_covered_offset;
   return BL_OK;
 }
 
@@ -77,14 +78,13 @@ static bool toy_snapshot_step(struct bl_follower *follower, struct bl_snapshot *
 
 static void toy_snapshot_done(struct bl_follower *follower, const struct bl_snapshot *snapshot,
                               bl_err err) {
-  (void)snapshot;
   if (err == BL_OK) toy_of(follower)->snapshots_done++;
+  if (err == BL_OK) toy_of(follower)->covered = snapshot->covered_offset;
   if (err != BL_OK) toy_of(follower)->snapshots_failed++;
 }
 
 static int64_t toy_needs_from(struct bl_follower *follower) {
-  (void)follower;
-  return INT64_MAX;
+  return toy_of(follower)->covered;
 }
 
 static void toy_log_min_moved(struct bl_follower *follower, int64_t min_offset) {
@@ -101,6 +101,20 @@ static const struct bl_follower_ops toy_ops = {
     .needs_from = toy_needs_from,
     .log_min_moved = toy_log_min_moved,
 };
+
+enum bl_write_mode st_write_mode;
+
+__attribute__((constructor)) static void take_mode(void) {
+  const char *mode = getenv("BOLIDE_TEST_LOG_MODE");
+  if (mode != NULL && strcmp(mode, "direct") == 0) st_write_mode = BL_WRITE_DIRECT;
+}
+
+int st_run(const struct CMUnitTest *tests, size_t count) {
+  st_write_mode = BL_WRITE_BUFFERED;
+  int failed = _cmocka_run_group_tests("buffered", tests, count, NULL, NULL);
+  st_write_mode = BL_WRITE_DIRECT;
+  return failed + _cmocka_run_group_tests("direct", tests, count, NULL, NULL);
+}
 
 static void take_note(void *context, const char *line) {
   struct st *st = context;
@@ -124,6 +138,8 @@ void st_init(struct st *st) {
       .segment_bytes = 65536,
       .ring_bytes = 65536,
       .flush_mode = BL_FLUSH_SYNC,
+      .write_mode = st_write_mode,
+      .zero_ahead_bytes = 65536,
       .flush_interval_ms = 500,
       .flush_bytes = 1 << 20,
       .snapshot_interval_ms = 30000,

@@ -19,7 +19,8 @@ struct st_toy {
   int64_t shown;               /* calls of on_record since it was made */
   int64_t replaced;            /* a number shown at another offset */
   int64_t min_offset;
-  int steps; /* a snapshot takes that many */
+  int64_t covered; /* of its last snapshot on the disk */
+  int steps;       /* a snapshot takes that many */
   int snapshots_done;
   int snapshots_failed;
   int discards;
@@ -44,6 +45,12 @@ struct st {
   int notes;
   char note[1024]; /* the last */
 };
+
+/* How st_init has the log written; at first what BOLIDE_TEST_LOG_MODE says, else buffered. */
+extern enum bl_write_mode st_write_mode;
+/* For main: runs the group in each mode. RETURNS how many failed. */
+struct CMUnitTest;
+int st_run(const struct CMUnitTest *tests, size_t count);
 
 /* 64 KiB files and ring, SYNC_FLUSH. */
 void st_init(struct st *st);

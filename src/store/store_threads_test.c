@@ -141,5 +141,5 @@ int main(void) {
       cmocka_unit_test(async_flush_with_real_threads),
       cmocka_unit_test(a_new_store_opens_fast),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return st_run(tests, sizeof(tests) / sizeof(tests[0]));
 }

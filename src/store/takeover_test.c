@@ -443,5 +443,5 @@ int main(void) {
       cmocka_unit_test(power_loss_while_taking_over_never_looks_like_a_clean_java_store),
       cmocka_unit_test(power_loss_between_the_moves),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return st_run(tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -8,6 +8,7 @@
 #include "wire/properties.h"
 
 #define CRC_MASK 0x7fffffffu
+#define LOG_OFFSET_AT 28
 #define CRC_WRONG_BYTES_MAX 2
 /* Everything but hosts, body, topic length field and topic, properties. */
 #define FIXED_BYTES 82
@@ -18,18 +19,34 @@ static bool topic_is_long(const struct bl_record *record) {
 
 enum crc_property { CRC_ABSENT, CRC_PRESENT, CRC_DAMAGED };
 
+/* FILLS what ten digits say, the least significant first. RETURNS how many are none. Two halves,
+ * because every record that is shown to an index comes through here. */
+static int take_digits(const char *digits, uint64_t *out_number) {
+  uint64_t low = 0;
+  uint64_t high = 0;
+  int wrong = 0;
+  for (int i = 4; i >= 0; i--) {
+    unsigned low_digit = (unsigned char)digits[i] - (unsigned)'0';
+    unsigned high_digit = (unsigned char)digits[i + 5] - (unsigned)'0';
+    wrong += (low_digit > 9) + (high_digit > 9);
+    low = low * 10 + low_digit;
+    high = high * 10 + high_digit;
+  }
+  *out_number = high * 100000 + low;
+  return wrong;
+}
+
 /* Whether the properties end in the CRC property, and what it says. Something that differs from one
  * in a byte or two is one that was damaged. */
 static enum crc_property take_crc(struct bl_slice properties, uint32_t *out_crc) {
   static const char name[] = BL_RECORD_CRC_PROPERTY "\x01";
+  const size_t name_bytes = sizeof(name) - 1;
   if (properties.len < BL_RECORD_CRC_BYTES) return CRC_ABSENT;
   const char *at = properties.ptr + properties.len - BL_RECORD_CRC_BYTES;
-  int wrong = at[BL_RECORD_CRC_BYTES - 1] != '\x02';
-  for (size_t i = 0; i < sizeof(name) - 1; i++) wrong += at[i] != name[i];
   uint64_t crc = 0;
-  for (size_t i = BL_RECORD_CRC_BYTES - 2; i >= sizeof(name) - 1; i--) {
-    wrong += at[i] < '0' || at[i] > '9';
-    crc = crc * 10 + (uint64_t)(at[i] - '0');
+  int wrong = take_digits(at + name_bytes, &crc) + (at[BL_RECORD_CRC_BYTES - 1] != '\x02');
+  if (memcmp(at, name, name_bytes) != 0) {
+    for (size_t i = 0; i < name_bytes; i++) wrong += at[i] != name[i];
   }
   *out_crc = (uint32_t)crc;
   if (wrong > 0) return wrong <= CRC_WRONG_BYTES_MAX ? CRC_DAMAGED : CRC_ABSENT;
@@ -128,6 +145,18 @@ static void take_host(struct bl_cursor *in, bool v6, struct bl_host *out_host) {
   out_host->port = (int32_t)bl_cursor_u32(in);
 }
 
+/* Without the CRC property nothing covers topic and properties. What a power loss took of them
+ * reads zero (a file of the log does where nothing was written), the CRC property at the end with
+ * it; so no text may end in NUL, and a topic is made of printable characters. */
+static bool is_torn(const struct bl_record *record) {
+  struct bl_slice text = record->properties;
+  if (text.len > 0 && text.ptr[text.len - 1] == '\0') return true;
+  for (size_t i = 0; i < record->topic.len; i++) {
+    if (record->topic.ptr[i] <= ' ' || record->topic.ptr[i] > '~') return true;
+  }
+  return false;
+}
+
 static bl_err check_crc(struct bl_slice bytes, uint32_t body_crc, const struct bl_record *record) {
   uint32_t stored = 0;
   enum crc_property property = take_crc(record->properties, &stored);
@@ -136,6 +165,7 @@ static bl_err check_crc(struct bl_slice bytes, uint32_t body_crc, const struct b
     uint32_t crc = bl_crc32(0, bytes.ptr, bytes.len - BL_RECORD_CRC_BYTES) & CRC_MASK;
     return crc == stored ? BL_OK : BL_ERR_CRC;
   }
+  if (is_torn(record)) return BL_ERR_CRC;
   if (record->body.len == 0) return BL_OK;
   uint32_t crc = bl_crc32(0, record->body.ptr, record->body.len) & CRC_MASK;
   return crc == body_crc ? BL_OK : BL_ERR_CRC;
@@ -186,6 +216,19 @@ bl_err bl_record_decode(struct bl_slice bytes, enum bl_record_check check,
   if (size_bytes < FIXED_BYTES + 9 || size_bytes > INT32_MAX) return BL_ERR_FORMAT;
   if (size_bytes > bytes.len) return BL_ERR_SHORT;
   return decode_fields(bl_slice_of(bytes.ptr, size_bytes), magic, check, out_record);
+}
+
+bool bl_record_is_sound(struct bl_slice bytes, int64_t log_offset) {
+  if (bytes.len < FIXED_BYTES + 9 || bl_load_u32(bytes.ptr) != bytes.len ||
+      (int64_t)bl_load_u64(bytes.ptr + LOG_OFFSET_AT) != log_offset)
+    return false;
+  uint32_t stored;
+  if (take_crc(bytes, &stored) == CRC_PRESENT) { /* the properties end the record */
+    uint32_t crc = bl_crc32(0, bytes.ptr, bytes.len - BL_RECORD_CRC_BYTES) & CRC_MASK;
+    if (crc == stored) return true;
+  }
+  struct bl_record record;
+  return bl_record_decode(bytes, BL_RECORD_CHECKED, &record) == BL_OK;
 }
 
 int64_t bl_record_tags_code(const struct bl_record *record) {

@@ -66,6 +66,10 @@ enum bl_record_check { BL_RECORD_UNCHECKED, BL_RECORD_CHECKED };
 BL_MUST_CHECK bl_err bl_record_decode(struct bl_slice bytes, enum bl_record_check check,
                                       struct bl_record *out_record);
 
+/* Whether these bytes are the whole record that was written at that log offset: as decode with
+ * CHECKED, and faster. */
+bool bl_record_is_sound(struct bl_slice bytes, int64_t log_offset);
+
 /* The tags code of a record: Java hash of the TAGS property sign-extended, 0 without tags. */
 int64_t bl_record_tags_code(const struct bl_record *record);
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""kill -9 under load, in both flush modes: what was acked is there, once; offsets dense.
+"""kill -9 under load in every mode, with snapshots and with old files being deleted: what was acked
+is there, once, and stays the same bytes at the same place; offsets dense, in order.
 
-KILLS=n sets the number of kills (default 6; 50 when BOLIDE_SOAK is set), SEED=n repeats a run.
+KILLS=n sets the number of kills in each mode (default 3; 25 when BOLIDE_SOAK is set), SEED=n
+repeats a run.
 time limit: 290 s
 """
 
@@ -10,6 +12,7 @@ import random
 import sys
 import threading
 import time
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 
@@ -27,7 +30,8 @@ class Ledger:
     def __init__(self):
         self.lock = threading.Lock()
         self.acked, self.sent = {}, set()
-        self.committed = {}  # (group, queue) -> highest acked commit
+        self.places = {}  # (queue, offset) -> (log offset, checksum): what consumers saw
+        self.low = [0] * QUEUES  # min offsets: they never go back
 
 
 class Producer(threading.Thread):
@@ -91,29 +95,46 @@ class Producer(threading.Thread):
                 self.ledger.acked[b.split(b"#")[0]] = (queue, offset + i)
 
 
-def check(broker, ledger):
-    """Every queue from 0 to its end: dense, decodable, nothing twice, everything acked there."""
-    found, phy = {}, []
+def check_records(queue, low, records, ledger, found):
+    """Dense, in order, each once, and the same bytes that were there at the checks before."""
+    last = -1
+    for i, r in enumerate(records):
+        at = (queue, low + i)
+        tap.equal(r.queue_offset, low + i, "offset of message %d in queue %d" % (i, queue))
+        tap.equal((r.topic, r.queue_id), (TOPIC, queue), "place of message %d" % i)
+        assert r.physical_offset > last, "%s comes before the one in front of it in the log" % (at,)
+        last = r.physical_offset
+        key = r.body.split(b"#")[0]
+        assert key not in found, "%s is there twice: %s and %s" % (key, found[key], at)
+        found[key] = at
+        now = (r.physical_offset, zlib.crc32(r.raw))
+        tap.equal(ledger.places.setdefault(at, now), now, "bytes at %s, once seen" % (at,))
+
+
+def check(broker, ledger, deleting=False):
+    """Every queue from its beginning to its end; everything acked there."""
+    found, phy, low = {}, [], []
     with api.Broker(broker, timeout=30) as b:
         for q in range(QUEUES):
-            low = b.min_offset(TOPIC, q)
-            tap.equal(low, 0, "min offset of queue %d" % q)
-            records = b.read_queue(TOPIC, q, 0)
-            for i, r in enumerate(records):
-                tap.equal(r.queue_offset, i, "offset of message %d in queue %d" % (i, q))
-                tap.equal((r.topic, r.queue_id), (TOPIC, q), "place of message %d" % i)
-                key = r.body.split(b"#")[0]
-                assert key not in found, "%s is there twice: %s and %s" % (
-                    key, found[key], (q, i))
-                found[key] = (q, i)
-                phy.append((r.physical_offset, len(r.raw)))
-            tap.equal(b.max_offset(TOPIC, q), len(records), "max offset of queue %d" % q)
-    lost = [k for k in ledger.acked if k not in found]
+            while True:
+                at = b.min_offset(TOPIC, q)
+                records = b.read_queue(TOPIC, q, at)
+                if b.min_offset(TOPIC, q) == at:
+                    break  # nothing was deleted meanwhile
+            assert deleting or at == 0, "queue %d begins at %d" % (q, at)
+            assert at >= ledger.low[q], "queue %d began at %d, now at %d" % (q, ledger.low[q], at)
+            low.append(at)
+            check_records(q, at, records, ledger, found)
+            phy += [(r.physical_offset, len(r.raw)) for r in records]
+            tap.equal(b.max_offset(TOPIC, q), at + len(records), "max offset of queue %d" % q)
+    ledger.low = low
+    acked = {k: at for k, at in ledger.acked.items() if at[1] >= low[at[0]]}
+    lost = [k for k in acked if k not in found]
     assert not lost, "%d of %d acked messages are lost, e.g. %s at %s" % (
-        len(lost), len(ledger.acked), lost[0], ledger.acked[lost[0]])
-    moved = [k for k, at in ledger.acked.items() if found[k] != at]
+        len(lost), len(acked), lost[0], acked[lost[0]])
+    moved = [k for k, at in acked.items() if found[k] != at]
     assert not moved, "%d acked messages stand elsewhere, e.g. %s: acked %s, found %s" % (
-        len(moved), moved[0], ledger.acked[moved[0]], found[moved[0]])
+        len(moved), moved[0], acked[moved[0]], found[moved[0]])
     strange = [k for k in found if k not in ledger.sent]
     assert not strange, "%d messages nobody sent, e.g. %r" % (len(strange), strange[0][:60])
     phy.sort()
@@ -158,9 +179,12 @@ def said_errors(s):
                                              "assert"))]
 
 
-def kill_rounds(flush, kills, seed):
+def kill_rounds(what, config, kills, seed):
     rand = random.Random(seed)
-    s = procs.Server(config={"flushDiskType": flush, "mappedFileSizeCommitLog": SEGMENT})
+    settings = {"mappedFileSizeCommitLog": SEGMENT, "snapshotIntervalMs": 300}
+    settings.update(config)
+    deleting = "retentionBytes" in config
+    s = procs.Server(config=settings)
     ledger, topics = Ledger(), []
     with api.Broker(s.broker) as b:
         api.check(b.create_topic(TOPIC, QUEUES))
@@ -172,7 +196,7 @@ def kill_rounds(flush, kills, seed):
         before = len(ledger.acked)
         for p in load:
             p.start()
-        time.sleep(rand.uniform(0.05, 1.2))
+        time.sleep(rand.uniform(0.05, 1.2) + (1.5 if deleting else 0))
         s.kill9()
         for p in load:
             p.stop.set()
@@ -183,35 +207,56 @@ def kill_rounds(flush, kills, seed):
         s.start(timeout=60)
         slowest = max(slowest, s.start_seconds)
         tap.equal(said_errors(s), [], "errors on start %d" % (turn + 1))
-        total = check(s.broker, ledger)
+        total = check(s.broker, ledger, deleting)
         check_topics(s.broker, topics)
-        print("# %s kill %d: %d acked in this round, %d messages in all" % (
-            flush, turn + 1, len(ledger.acked) - before, total), flush=True)
+        print("# %s: kill %d: %d acked in this round, %d messages in all" % (
+            what, turn + 1, len(ledger.acked) - before, total), flush=True)
     tap.equal(s.stop()[0], 0, "exit status of the clean stop")
     s.start()
-    check(s.broker, ledger)
-    segments = len(os.listdir(os.path.join(s.store, "commitlog")))
-    print("# %s: %d kills, %d acked messages, %d segments, slowest start %.2f s" % (
-        flush, kills, len(ledger.acked), segments, slowest))
+    check(s.broker, ledger, deleting)
+    segments = sorted(os.listdir(os.path.join(s.store, "commitlog")))
+    print("# %s: %d kills, %d acked messages, log from %s, %d files, slowest start %.2f s" % (
+        what, kills, len(ledger.acked), segments[0].lstrip("0") or "0", len(segments), slowest))
+    assert not deleting or int(segments[0]) > 0, "nothing was deleted"
     assert len(ledger.acked) > 20 * kills, "only %d acked messages: no load" % len(ledger.acked)
     s.close()
 
 
 def kills():
-    return int(os.environ.get("KILLS") or (50 if os.environ.get("BOLIDE_SOAK") else 6))
+    return int(os.environ.get("KILLS") or (25 if os.environ.get("BOLIDE_SOAK") else 3))
 
 
 SEED = [0]
 
 
-def test_async_flush(_):
-    """kill -9 under load with ASYNC_FLUSH."""
-    kill_rounds("ASYNC_FLUSH", kills(), SEED[0])
+def test_async_direct(_):
+    """kill -9 under load: ASYNC_FLUSH, direct."""
+    kill_rounds("ASYNC_FLUSH, direct", {"flushDiskType": "ASYNC_FLUSH", "logWriteMode": "direct"},
+                kills(), SEED[0])
 
 
-def test_sync_flush(_):
-    """kill -9 under load with SYNC_FLUSH."""
-    kill_rounds("SYNC_FLUSH", kills(), SEED[0] + 1)
+def test_async_buffered(_):
+    """kill -9 under load: ASYNC_FLUSH, buffered."""
+    kill_rounds("ASYNC_FLUSH, buffered",
+                {"flushDiskType": "ASYNC_FLUSH", "logWriteMode": "buffered"}, kills(), SEED[0] + 1)
+
+
+def test_sync_direct(_):
+    """kill -9 under load: SYNC_FLUSH, direct."""
+    kill_rounds("SYNC_FLUSH, direct", {"flushDiskType": "SYNC_FLUSH", "logWriteMode": "direct"},
+                kills(), SEED[0] + 2)
+
+
+def test_sync_buffered(_):
+    """kill -9 under load: SYNC_FLUSH, buffered."""
+    kill_rounds("SYNC_FLUSH, buffered", {"flushDiskType": "SYNC_FLUSH", "logWriteMode": "buffered"},
+                kills(), SEED[0] + 3)
+
+
+def test_deleting(_):
+    """kill -9 under load while old files are deleted."""
+    kill_rounds("deleting", {"flushDiskType": "ASYNC_FLUSH", "retentionBytes": 2 * SEGMENT,
+                             "cleanResourceInterval": 100}, kills(), SEED[0] + 4)
 
 
 def test_kill_while_starting(_):
@@ -242,8 +287,8 @@ def test_kill_while_starting(_):
 
 def main():
     SEED[0] = tap.seed()
-    return tap.run([test_async_flush, test_sync_flush, test_kill_while_starting],
-                   procs.bolide_path)
+    return tap.run([test_async_direct, test_async_buffered, test_sync_direct, test_sync_buffered,
+                    test_deleting, test_kill_while_starting], procs.bolide_path)
 
 
 if __name__ == "__main__":

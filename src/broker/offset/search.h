@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "broker/query/read.h"
 #include "store/queues/queues.h"
-#include "store/store.h"
 
 struct bl_broker;
 
@@ -20,13 +20,13 @@ struct bl_time_search {
   int64_t timestamp_ms;
   int64_t low; /* [low, high): where the answer's boundary is */
   int64_t high;
+  int64_t middle; /* of these */
+  int64_t probe;  /* the message that is looked at: the middle, or one behind it */
+  int64_t stride;
   int64_t offset;   /* FILLED: the answer */
   int64_t store_ms; /* FILLED: of the first message, -1 without */
   bl_err err;
-  union {
-    struct bl_queue_warm queue;
-    struct bl_store_warm log;
-  } warm;
+  struct bl_query_warm warm;
   void (*done)(struct bl_time_search *search);
 };
 

@@ -9,13 +9,15 @@
 /* The core is not held longer than that by holds; the clock is looked at now and then. */
 #define WAKES_NS_PER_TURN 200000
 #define WAKES_PER_LOOK 8
-/* After so many waits for the disk the read may block: the page cache forgets faster than we ask.
- */
-#define COLD_TRIES 4
+/* Of those that wait for the disk so many are looked at when a place is free. */
+#define COLD_LOOKS 64
+
+static void answer_late(struct bl_hold *hold);
 
 /* The holds of one queue hang at the queue's user pointer. */
 struct queue_holds {
   struct bl_list list;
+  int32_t reading;
 };
 
 static struct queue_holds *holds_of(struct bl_queue *queue) {
@@ -34,12 +36,13 @@ static struct bl_slice conn_key(const uint64_t *conn_id) {
 }
 
 /* The holds of one connection. */
-struct conn_holds {
+struct bl_conn_holds {
   struct bl_list list;
+  int32_t reading;
 };
 
 static void add_to_conn(struct bl_holds *holds, struct bl_hold *hold) {
-  struct conn_holds *of_conn = bl_map_get(&holds->by_conn, conn_key(&hold->ticket.conn_id));
+  struct bl_conn_holds *of_conn = bl_map_get(&holds->by_conn, conn_key(&hold->ticket.conn_id));
   if (of_conn == NULL) {
     of_conn = calloc(1, sizeof(*of_conn));
     BL_ASSERT(of_conn != NULL);
@@ -47,10 +50,13 @@ static void add_to_conn(struct bl_holds *holds, struct bl_hold *hold) {
     bl_map_put(&holds->by_conn, conn_key(&hold->ticket.conn_id), of_conn);
   }
   bl_list_add_last(&of_conn->list, &hold->of_conn);
+  hold->conn = of_conn;
 }
 
 static void make_ready(struct bl_hold *hold) {
+  if (hold->state == BL_HOLD_COLD) hold->broker->holds.cold_waiting--;
   bl_list_remove(&hold->node);
+  hold->state = BL_HOLD_READY;
   bl_list_add_last(&hold->broker->holds.ready, &hold->node);
 }
 
@@ -78,14 +84,33 @@ static void on_entry(void *context, struct bl_queue *queue, const struct bl_queu
   }
 }
 
+/* It waits for the disk, and has done so for too long. */
+static void be_late(struct bl_hold *hold) {
+  struct bl_holds *holds = &hold->broker->holds;
+  hold->cold_late = true;
+  holds->cold_late++;
+  if (hold->state == BL_HOLD_COLD) {
+    make_ready(hold);
+    return;
+  }
+  /* The read goes on; whom it was for is told now. */
+  answer_late(hold);
+  hold->gone = true;
+}
+
 static void on_deadline(struct bl_timer *timer, int64_t now_ms) {
   struct bl_hold *hold = BL_CONTAINER(timer, struct bl_hold, timer);
   (void)now_ms;
-  make_ready(hold);
+  if (hold->state == BL_HOLD_COLD || hold->state == BL_HOLD_READING) {
+    be_late(hold);
+  } else {
+    make_ready(hold);
+  }
 }
 
 void bl_holds_init(struct bl_broker *broker) {
   bl_list_init(&broker->holds.ready);
+  bl_list_init(&broker->holds.cold);
   bl_map_init(&broker->holds.by_conn);
   bl_queues_on_entry(broker->queues, on_entry, broker);
 }
@@ -93,6 +118,7 @@ void bl_holds_init(struct bl_broker *broker) {
 static void free_hold(struct bl_hold *hold) {
   struct bl_holds *holds = &hold->broker->holds;
   bl_timer_cancel(hold->broker->timers, &hold->timer);
+  if (hold->state == BL_HOLD_COLD) holds->cold_waiting--;
   bl_list_remove(&hold->node);
   bl_list_remove(&hold->of_conn);
   bl_subscription_free(hold->filter);
@@ -115,6 +141,9 @@ void bl_holds_fini(struct bl_broker *broker) {
   while (!bl_list_empty(&broker->holds.ready)) {
     free_hold(BL_CONTAINER(broker->holds.ready.next, struct bl_hold, node));
   }
+  while (!bl_list_empty(&broker->holds.cold)) {
+    free_hold(BL_CONTAINER(broker->holds.cold.next, struct bl_hold, node));
+  }
   BL_ASSERT(broker->holds.count == 0);
   const struct bl_map_entry *entry;
   cursor = 0;
@@ -123,12 +152,13 @@ void bl_holds_fini(struct bl_broker *broker) {
 }
 
 void bl_holds_conn_closed(struct bl_broker *broker, uint64_t conn_id) {
-  struct conn_holds *of_conn = bl_map_remove(&broker->holds.by_conn, conn_key(&conn_id));
+  struct bl_conn_holds *of_conn = bl_map_remove(&broker->holds.by_conn, conn_key(&conn_id));
   if (of_conn == NULL) return;
   struct bl_list *node;
   while ((node = bl_list_take_first(&of_conn->list)) != NULL) {
     struct bl_hold *hold = BL_CONTAINER(node, struct bl_hold, of_conn);
-    if (hold->warming) {
+    hold->conn = NULL;
+    if (hold->state == BL_HOLD_READING) {
       hold->gone = true;
     } else {
       free_hold(hold);
@@ -146,7 +176,7 @@ static char *put_text(char *at, struct bl_slice from, struct bl_slice *out) {
 }
 
 static struct bl_hold *new_hold(struct bl_broker *broker, const struct bl_ticket *ticket,
-                                const struct bl_pull *pull) {
+                                const struct bl_pull *pull, struct bl_queue *queue) {
   struct bl_hold *hold = calloc(1, sizeof(*hold));
   BL_ASSERT(hold != NULL);
   hold->broker = broker;
@@ -162,6 +192,7 @@ static struct bl_hold *new_hold(struct bl_broker *broker, const struct bl_ticket
   snprintf(hold->peer, sizeof(hold->peer), "%s", pull->peer);
   hold->pull.peer = hold->peer;
   hold->timer.fire = on_deadline;
+  hold->queue = queue;
   hold->deadline_ms = bl_clock_mono_ms(broker->clock) + pull->suspend_ms;
   broker->holds.count++;
   add_to_conn(&broker->holds, hold);
@@ -177,7 +208,7 @@ static bool may_hold(struct bl_broker *broker) {
 bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket,
                    const struct bl_pull *pull, struct bl_queue *queue) {
   if (!may_hold(broker)) return false;
-  struct bl_hold *hold = new_hold(broker, ticket, pull);
+  struct bl_hold *hold = new_hold(broker, ticket, pull, queue);
   if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) != 0) {
     /* It was parsed a moment ago. */
     BL_ASSERT(bl_subscription_new(pull->topic, pull->subscription, pull->expression_type,
@@ -188,62 +219,128 @@ bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket,
   return true;
 }
 
-static void warmed(struct bl_hold *hold, bl_err err) {
-  hold->warming = false;
+static void start_cold(struct bl_holds *holds);
+
+static void was_read(struct bl_hold *hold, bl_err err) {
+  struct bl_holds *holds = &hold->broker->holds;
+  holds->reading--;
+  holds_of(hold->queue)->reading--;
+  if (hold->conn != NULL) hold->conn->reading--;
   if (hold->gone) {
     free_hold(hold);
-    return;
+  } else {
+    /* What retention took meanwhile is found out by pulling again. */
+    if (err != BL_ERR_NOT_FOUND) hold->cold_err = err;
+    make_ready(hold);
   }
-  /* What cannot be read is not asked for again: the blocking read says what is wrong with it. */
-  if (err != BL_OK) hold->cold_count = COLD_TRIES;
-  make_ready(hold);
+  start_cold(holds);
 }
 
 static void on_queue_warm(struct bl_queue_warm *warm) {
-  warmed(BL_CONTAINER(warm, struct bl_hold, warm.queue), warm->err);
+  was_read(BL_CONTAINER(warm, struct bl_hold, warm.queue), warm->err);
 }
 
 static void on_log_warm(struct bl_store_warm *warm) {
-  warmed(BL_CONTAINER(warm, struct bl_hold, warm.log), warm->err);
+  was_read(BL_CONTAINER(warm, struct bl_hold, warm.log), warm->err);
 }
 
-static void warm(struct bl_hold *hold, const struct bl_cold *cold) {
-  hold->cold_count++;
-  hold->warming = true;
-  if (cold->queue != NULL) {
-    bl_queue_warm(cold->queue, &hold->warm.queue, cold->queue_offset, on_queue_warm);
+static bool may_read(const struct bl_hold *hold) {
+  return hold->broker->holds.reading < BL_COLD_READING_MAX &&
+         hold->conn->reading < BL_COLD_READING_PER_CONN &&
+         holds_of(hold->queue)->reading < BL_COLD_READING_PER_QUEUE;
+}
+
+static void read_cold(struct bl_hold *hold) {
+  const struct bl_cold_place *place = &hold->place;
+  hold->state = BL_HOLD_READING;
+  hold->broker->holds.reading++;
+  hold->conn->reading++;
+  holds_of(hold->queue)->reading++;
+  if (place->queue != NULL) {
+    bl_queue_warm(place->queue, &hold->warm.queue, place->queue_offset, on_queue_warm);
   } else {
-    bl_store_warm(hold->broker->store, &hold->warm.log, cold->log_offset, cold->log_bytes,
+    bl_store_warm(hold->broker->store, &hold->warm.log, place->log_offset, place->log_bytes,
                   on_log_warm);
   }
 }
 
+/* Those that wait, in order; who is over its own limit lets others pass. */
+static void start_cold(struct bl_holds *holds) {
+  struct bl_list *next = holds->cold.next;
+  for (int i = 0; i < COLD_LOOKS && next != &holds->cold; i++) {
+    struct bl_hold *hold = BL_CONTAINER(next, struct bl_hold, node);
+    next = next->next;
+    if (holds->reading >= BL_COLD_READING_MAX) return;
+    if (!may_read(hold)) continue;
+    bl_list_remove(&hold->node);
+    holds->cold_waiting--;
+    read_cold(hold);
+  }
+}
+
+static void wait_for_disk(struct bl_hold *hold, const struct bl_cold_place *place) {
+  struct bl_broker *broker = hold->broker;
+  hold->place = *place;
+  if (hold->cold_count++ == 0) {
+    bl_timer_set(broker->timers, &hold->timer, bl_clock_mono_ms(broker->clock) + BL_COLD_WAIT_MS);
+  }
+  if (may_read(hold)) {
+    read_cold(hold);
+    return;
+  }
+  hold->state = BL_HOLD_COLD;
+  broker->holds.cold_waiting++;
+  broker->holds.cold_waits++;
+  bl_list_add_last(&broker->holds.cold, &hold->node);
+}
+
 bool bl_holds_warm(struct bl_broker *broker, const struct bl_ticket *ticket,
-                   const struct bl_pull *pull, const struct bl_cold *cold) {
+                   const struct bl_pull *pull, struct bl_queue *queue,
+                   const struct bl_cold_place *cold) {
   if (!may_hold(broker)) return false;
-  warm(new_hold(broker, ticket, pull), cold);
+  wait_for_disk(new_hold(broker, ticket, pull, queue), cold);
   return true;
+}
+
+static void answer_error(struct bl_hold *hold, bl_err err, struct bl_why *why) {
+  struct bl_pulled pulled = {.code = bl_err_code(err)};
+  hold->broker->holds.answer(hold->broker, &hold->ticket, &hold->pull, &pulled, why);
+}
+
+static void answer_late(struct bl_hold *hold) {
+  struct bl_why why;
+  bl_why_set(&why, BL_OK,
+             "broker busy: the disk did not give the messages within %d ms; pulls that wait for "
+             "it: %d; try again",
+             BL_COLD_WAIT_MS, hold->broker->holds.reading + hold->broker->holds.cold_waiting);
+  answer_error(hold, BL_ERR_BUSY, &why);
 }
 
 /* Runs a woken pull again from its checks on. */
 static void answer(struct bl_hold *hold, struct bl_arena *arena) {
   struct bl_broker *broker = hold->broker;
   struct bl_pulled pulled;
-  struct bl_cold cold;
+  struct bl_cold_place cold;
   struct bl_why why;
   bl_list_remove(&hold->node);
-  bl_timer_cancel(broker->timers, &hold->timer);
-  bl_err err = bl_broker_pull(broker, &hold->pull, false, hold->cold_count >= COLD_TRIES, arena,
-                              &pulled, &cold, &why);
+  bl_err err = hold->cold_err;
+  if (err == BL_OK && hold->cold_late) {
+    answer_late(hold);
+    free_hold(hold);
+    return;
+  }
+  if (err == BL_OK) err = bl_broker_pull(broker, &hold->pull, false, arena, &pulled, &cold, &why);
   if (err == BL_ERR_COLD) {
-    warm(hold, &cold);
+    if (hold->cold_count == 0) hold->queue = pulled.queue;
+    wait_for_disk(hold, &cold);
     return;
   }
   if (err != BL_OK) {
-    pulled = (struct bl_pulled){.code = bl_err_code(err)};
     bl_why_set(&why, err, "%s", bl_err_text(err));
+    answer_error(hold, err, &why);
+  } else {
+    broker->holds.answer(broker, &hold->ticket, &hold->pull, &pulled, &why);
   }
-  broker->holds.answer(broker, &hold->ticket, &hold->pull, &pulled, &why);
   free_hold(hold);
 }
 

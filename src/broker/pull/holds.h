@@ -16,8 +16,15 @@
 
 struct bl_broker;
 
+/* Where a hold is: in its queue's list; in `ready`; in `cold`, because too many wait for the disk
+ * already; in no list while the disk is read for it. */
+enum bl_hold_state { BL_HOLD_QUEUED, BL_HOLD_READY, BL_HOLD_COLD, BL_HOLD_READING };
+
+struct bl_conn_holds;
+
 struct bl_hold {
-  struct bl_list node;    /* in its queue's list, in ready, or in none while the disk is read */
+  struct bl_list node;
+  enum bl_hold_state state;
   struct bl_list of_conn; /* in its connection's list */
   struct bl_timer timer;  /* its deadline */
   struct bl_broker *broker;
@@ -28,9 +35,14 @@ struct bl_hold {
   struct bl_subscription
       *filter; /* HELD: what the pull carries; NULL: the group's, looked up when woken */
   int64_t deadline_ms;
-  int cold_count; /* times it waited for the disk */
-  bool warming;   /* the disk is being read for it */
-  bool gone;      /* its connection closed while the disk was read: it goes when that ends */
+  struct bl_conn_holds *conn; /* NULL: closed */
+  struct bl_queue *queue;
+  struct bl_cold_place place; /* what it waits for */
+  int cold_count;             /* times it waited for the disk */
+  bool cold_late;             /* for too long */
+  bl_err cold_err;            /* what the disk said */
+  bool gone;                  /* answered, or its connection closed, while the disk was read: it
+                                 goes when that ends */
   union {
     struct bl_queue_warm queue;
     struct bl_store_warm log;
@@ -40,8 +52,13 @@ struct bl_hold {
 struct bl_holds {
   struct bl_list ready;
   struct bl_map by_conn; /* connection id, 8 bytes -> its holds */
+  struct bl_list cold;
   int32_t count;
-  int64_t refused; /* over the limit */
+  int64_t refused;      /* over the limit */
+  int32_t reading;      /* pulls that the disk is read for */
+  int32_t cold_waiting; /* pulls that wait until the limits of that allow it */
+  int64_t cold_waits;   /* how often one had to */
+  int64_t cold_late;    /* answered "busy": waited for the disk for too long */
   /* Answers a pull that was held. */
   void (*answer)(struct bl_broker *broker, const struct bl_ticket *ticket,
                  const struct bl_pull *pull, const struct bl_pulled *pulled,
@@ -55,9 +72,16 @@ void bl_holds_fini(struct bl_broker *broker);
  * pull. false: over the limit: answer it now. */
 bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket,
                    const struct bl_pull *pull, struct bl_queue *queue);
-/* Reads from the disk first. false: over the limit, not held. */
+/* Reads from the disk first, of which so many at a time are under way for a connection, for a
+ * queue, and in all; who waits for more than BL_COLD_WAIT_MS is answered "busy". false: over the
+ * limit of holds, not held. */
+#define BL_COLD_READING_MAX 64
+#define BL_COLD_READING_PER_CONN 8
+#define BL_COLD_READING_PER_QUEUE 8
+#define BL_COLD_WAIT_MS 5000
 bool bl_holds_warm(struct bl_broker *broker, const struct bl_ticket *ticket,
-                   const struct bl_pull *pull, const struct bl_cold *cold);
+                   const struct bl_pull *pull, struct bl_queue *queue,
+                   const struct bl_cold_place *cold);
 /* The connection is gone, and with it whom its holds would answer. */
 void bl_holds_conn_closed(struct bl_broker *broker, uint64_t conn_id);
 /* Answers what is ready, for about 200 us a turn. true: more are ready. */

@@ -9,7 +9,13 @@
 #define PULL_COUNT_MAX 1024
 /* Entries looked at in one pull, as max(16000, 20 * maxMsgNums) bytes of Java's 20-byte units. */
 #define SCAN_ENTRIES 800
-#define READ_ENTRIES 64
+#define READ_ENTRIES 256
+/* Reading over a gap costs less than another call into the kernel, up to about this. */
+#define SPAN_GAP_BYTES 4096
+#define SPAN_BYTES (256 << 10)
+/* What one pull copies out of files, gaps included. */
+#define READ_BYTES_MAX (1 << 20)
+#define HINTS_MAX 16
 
 struct scan {
   struct bl_broker *broker;
@@ -17,13 +23,12 @@ struct scan {
   const struct bl_subscription *filter;
   struct bl_arena *arena;
   struct bl_pulled *out;
-  struct bl_cold *cold;
-  bool blocking;
+  struct bl_cold_place *cold;
   int32_t count_max;
   int64_t bytes_max;
+  int64_t read_bytes; /* copied so far */
   uint32_t run_cap;
-  int64_t run_end; /* log offset behind the last run when it is in the ring; -1 */
-  bool removed;    /* a record that matched is not in the log any more */
+  bool removed; /* a record that matched is not in the log any more */
 };
 
 static bl_err refuse(struct bl_pulled *out, bl_err err, enum bl_forbidden forbidden) {
@@ -115,69 +120,152 @@ static void grow_runs(struct scan *scan) {
   scan->out->bodies = bodies;
 }
 
-/* Adds the record's bytes: from the ring without a copy, joined to the run before when it follows
- * it in the log; else read into the arena. */
-static bl_err add_record(struct scan *scan, const struct bl_queue_entry *entry) {
-  struct bl_store *store = scan->broker->store;
-  struct bl_slice bytes = bl_store_peek(store, entry->log_offset, entry->size_bytes);
-  struct bl_pulled *out = scan->out;
-  bool in_ring = bytes.ptr != NULL;
-  if (!in_ring) {
-    char *space = bl_arena_take(scan->arena, entry->size_bytes);
-    bl_err err = scan->blocking
-                     ? bl_store_read_blocking(store, entry->log_offset, entry->size_bytes, space)
-                     : bl_store_read(store, entry->log_offset, entry->size_bytes, space);
-    if (err != BL_OK) return err;
-    bytes = bl_slice_of(space, entry->size_bytes);
-  }
-  struct bl_slice *last = out->body_count > 0 ? &out->bodies[out->body_count - 1] : NULL;
-  if (in_ring && last != NULL && scan->run_end == entry->log_offset &&
-      last->ptr + last->len == bytes.ptr) {
-    last->len += bytes.len;
-  } else {
-    grow_runs(scan);
-    BL_ASSERT(out->bodies != NULL);
-    out->bodies[out->body_count++] = bytes;
-  }
-  scan->run_end = in_ring ? entry->log_offset + entry->size_bytes : -1;
-  out->message_count++;
-  out->bytes += entry->size_bytes;
-  return BL_OK;
+/* Records that are read at once: entries [0, count), which lie in [from, from + len) of the log. */
+struct span {
+  uint32_t count;
+  int32_t messages; /* of them are wanted */
+  int64_t bytes;
+  int64_t from;
+  int64_t len;
+};
+
+static bool is_wanted(const struct scan *scan, const struct bl_queue_entry *entry) {
+  return bl_subscription_matches(scan->filter, entry->tags_code);
 }
 
-/* One entry. RETURNS BL_OK to go on, BL_ERR_FULL when the answer ends before it, BL_ERR_COLD;
- * others as bl_store_read. */
-static bl_err take_entry(struct scan *scan, const struct bl_queue_entry *entry) {
+static bool fits(const struct scan *scan, int64_t messages, int64_t bytes) {
+  return messages <= scan->count_max && bytes <= scan->bytes_max;
+}
+
+/* What is read at once: what lies closely enough behind one another. The first entry is wanted and
+ * fits; `single`: it alone. */
+static struct span span_of(const struct scan *scan, const struct bl_queue_entry *entries,
+                           uint32_t count, bool single) {
+  const struct bl_pulled *out = scan->out;
+  struct span span = {1, 1, entries[0].size_bytes, entries[0].log_offset, entries[0].size_bytes};
+  for (uint32_t i = 1; i < count && !single; i++) {
+    const struct bl_queue_entry *entry = &entries[i];
+    if (!is_wanted(scan, entry)) continue;
+    int64_t gap = entry->log_offset - span.from - span.len;
+    int64_t len = entry->log_offset + entry->size_bytes - span.from;
+    if (gap < 0 || gap > SPAN_GAP_BYTES || len > SPAN_BYTES) break;
+    if (!fits(scan, out->message_count + span.messages + 1,
+              out->bytes + span.bytes + entry->size_bytes))
+      break;
+    span.count = i + 1;
+    span.messages++;
+    span.bytes += entry->size_bytes;
+    span.len = len;
+  }
+  return span;
+}
+
+/* BORROWS the bytes of the span from memory, or reads them into the arena. */
+static bl_err read_span(struct scan *scan, const struct span *span, const char **out_bytes) {
+  struct bl_store *store = scan->broker->store;
+  struct bl_slice lent = bl_store_peek(store, span->from, (uint32_t)span->len);
+  *out_bytes = lent.ptr;
+  if (lent.ptr != NULL) return BL_OK;
+  char *space = bl_arena_take(scan->arena, (size_t)span->len);
+  *out_bytes = space;
+  scan->read_bytes += span->len;
+  return bl_store_read(store, span->from, (uint32_t)span->len, space);
+}
+
+/* Joined to the run before when it follows it in memory. */
+static void put_run(struct scan *scan, const char *bytes, size_t len) {
   struct bl_pulled *out = scan->out;
-  if (!bl_subscription_matches(scan->filter, entry->tags_code)) {
-    out->next_offset = entry->queue_offset + entry->count;
-    return BL_OK;
+  struct bl_slice *last = out->body_count > 0 ? &out->bodies[out->body_count - 1] : NULL;
+  if (last != NULL && last->ptr + last->len == bytes) {
+    last->len += len;
+    return;
   }
-  if (out->message_count > 0 &&
-      (out->message_count >= scan->count_max || out->bytes + entry->size_bytes > scan->bytes_max)) {
+  grow_runs(scan);
+  BL_ASSERT(out->bodies != NULL);
+  out->bodies[out->body_count++] = bl_slice_of(bytes, len);
+}
+
+static void put_span(struct scan *scan, const struct span *span,
+                     const struct bl_queue_entry *entries, const char *bytes) {
+  struct bl_store *store = scan->broker->store;
+  struct bl_pulled *out = scan->out;
+  bool fresh = bl_store_is_fresh(store, span->from, span->len);
+  if (fresh && span->bytes == span->len) {
+    put_run(scan, bytes, (size_t)span->len);
+    out->message_count += span->messages;
+    out->bytes += span->bytes;
+    return;
+  }
+  for (uint32_t i = 0; i < span->count; i++) {
+    const struct bl_queue_entry *entry = &entries[i];
+    if (!is_wanted(scan, entry)) continue;
+    const char *at = bytes + (entry->log_offset - span->from);
+    if (!fresh &&
+        !bl_store_is_sound(store, entry->log_offset, bl_slice_of(at, entry->size_bytes))) {
+      scan->removed = true;
+      continue;
+    }
+    put_run(scan, at, entry->size_bytes);
+    out->message_count++;
+    out->bytes += entry->size_bytes;
+  }
+}
+
+/* The pool is told of the next records, too, when they lie far from one another: their reads go on
+ * at the same time. */
+static void hint(struct scan *scan, const struct bl_queue_entry *entries, uint32_t count) {
+  uint32_t hints = 0;
+  for (uint32_t i = 0; i < count && hints < HINTS_MAX && (int32_t)hints < scan->count_max; i++) {
+    if (!is_wanted(scan, &entries[i])) continue;
+    bl_store_hint(scan->broker->store, entries[i].log_offset, entries[i].size_bytes);
+    hints++;
+  }
+}
+
+/* Takes from the first entry on. FILLS how many are done. RETURNS BL_OK to go on, BL_ERR_FULL when
+ * the answer ends here, BL_ERR_COLD; others as bl_store_read. */
+static bl_err take_entries(struct scan *scan, const struct bl_queue_entry *entries, uint32_t count,
+                           uint32_t *out_done) {
+  struct bl_pulled *out = scan->out;
+  uint32_t skipped = 0;
+  while (skipped < count && !is_wanted(scan, &entries[skipped])) skipped++;
+  *out_done = skipped;
+  if (skipped == count) return BL_OK;
+  entries += skipped;
+  bool first = out->message_count == 0;
+  if (!first && (!fits(scan, out->message_count + 1, out->bytes + entries[0].size_bytes) ||
+                 scan->read_bytes >= READ_BYTES_MAX))
     return BL_ERR_FULL;
+  struct span span = span_of(scan, entries, count - skipped, false);
+  const char *bytes = NULL;
+  bl_err err = read_span(scan, &span, &bytes);
+  /* One of them is gone (deleted with its segment, or fenced as damage), or the disk refused one:
+   * the others are not. */
+  if (err != BL_OK && err != BL_ERR_COLD && span.count > 1) {
+    span = span_of(scan, entries, 1, true);
+    err = read_span(scan, &span, &bytes);
   }
-  bl_err err = add_record(scan, entry);
   if (err == BL_ERR_COLD) {
-    *scan->cold = (struct bl_cold){
-        .log_offset = entry->log_offset,
-        .log_bytes = scan->bytes_max > entry->size_bytes ? scan->bytes_max : entry->size_bytes};
+    if (!first) return BL_ERR_FULL;
+    *scan->cold = (struct bl_cold_place){.log_offset = span.from, .log_bytes = span.len};
+    hint(scan, entries + span.count, count - skipped - span.count);
+    return err;
   }
-  /* A record that is gone (deleted with its segment, or fenced as damage) is stepped over; one that
-   * cannot be read now is not. What was found so far is an answer already. */
+  /* A record that is gone is stepped over; one that cannot be read now is not. What was found so
+   * far is an answer already. */
+  if (err != BL_OK && err != BL_ERR_NOT_FOUND) return first ? err : BL_ERR_FULL;
+  if (err == BL_OK) put_span(scan, &span, entries, bytes);
   if (err == BL_ERR_NOT_FOUND) scan->removed = true;
-  if (err != BL_OK && err != BL_ERR_NOT_FOUND) return out->message_count > 0 ? BL_ERR_FULL : err;
-  out->next_offset = entry->queue_offset + entry->count;
+  *out_done = skipped + span.count;
   return BL_OK;
 }
 
 static bl_err read_entries(struct scan *scan, int64_t offset, struct bl_queue_entry *entries,
-                           uint32_t *out_count) {
+                           uint32_t max, uint32_t *out_count) {
   struct bl_queue *queue = scan->out->queue;
-  bl_err err = scan->blocking
-                   ? bl_queue_read_blocking(queue, offset, entries, READ_ENTRIES, out_count)
-                   : bl_queue_read(queue, offset, entries, READ_ENTRIES, out_count);
-  if (err == BL_ERR_COLD) *scan->cold = (struct bl_cold){.queue = queue, .queue_offset = offset};
+  bl_err err = bl_queue_read(queue, offset, entries, max, out_count);
+  if (err == BL_ERR_COLD)
+    *scan->cold = (struct bl_cold_place){.queue = queue, .queue_offset = offset};
   return err;
 }
 
@@ -188,12 +276,18 @@ static bl_err scan_queue(struct scan *scan) {
   int32_t scan_max = scan->count_max > SCAN_ENTRIES ? scan->count_max : SCAN_ENTRIES;
   out->next_offset = scan->pull->offset;
   for (int32_t scanned = 0; scanned < scan_max && out->next_offset < out->max_offset;) {
+    if (out->message_count >= scan->count_max) return BL_OK;
+    int32_t most = scan->filter->all ? scan->count_max - out->message_count : scan_max - scanned;
+    uint32_t max = most < READ_ENTRIES ? (uint32_t)most : READ_ENTRIES;
     uint32_t count = 0;
-    bl_err err = read_entries(scan, out->next_offset, entries, &count);
+    bl_err err = read_entries(scan, out->next_offset, entries, max, &count);
     if (err != BL_OK) return out->message_count > 0 ? BL_OK : err;
     if (count == 0) return BL_OK;
-    for (uint32_t i = 0; i < count; i++) {
-      err = take_entry(scan, &entries[i]);
+    for (uint32_t i = 0; i < count;) {
+      uint32_t done = 0;
+      err = take_entries(scan, entries + i, count - i, &done);
+      i += done;
+      if (i > 0) out->next_offset = entries[i - 1].queue_offset + entries[i - 1].count;
       if (err == BL_ERR_FULL) return BL_OK;
       if (err != BL_OK) return err;
     }
@@ -297,15 +391,14 @@ static bl_err run(struct bl_broker *broker, const struct bl_pull *pull, bool fir
   scan->bytes_max = broker->settings->max_transfer_bytes;
   if (pull->max_bytes >= 100 && pull->max_bytes < scan->bytes_max)
     scan->bytes_max = pull->max_bytes;
-  scan->run_end = -1;
   bl_err err = read_messages(scan, topic);
   if (err == BL_OK) note_pull(broker, pull, out);
   return err;
 }
 
 bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull, bool first,
-                      bool blocking, struct bl_arena *arena, struct bl_pulled *out_pulled,
-                      struct bl_cold *out_cold, struct bl_why *why) {
+                      struct bl_arena *arena, struct bl_pulled *out_pulled,
+                      struct bl_cold_place *out_cold, struct bl_why *why) {
   struct bl_group *group = NULL;
   struct bl_topic *topic = NULL;
   const struct bl_subscription *filter = NULL;
@@ -336,8 +429,7 @@ bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull, bool
                         .filter = filter,
                         .arena = arena,
                         .out = out_pulled,
-                        .cold = out_cold,
-                        .blocking = blocking};
+                        .cold = out_cold};
     out_pulled->topic_sys_flag = topic->sys_flag;
     out_pulled->group_sys_flag = group->sys_flag;
     err = run(broker, pull, first, &scan, topic);

@@ -69,16 +69,17 @@ struct bl_pulled {
 
 /* FILLS out_pulled. Commits the offset first when asked and `first`. BL_OK: answer it (also with
  * codes 19 to 29). BL_ERR_COLD: not in memory; *out_cold says what to warm, then call again.
- * `blocking`: never COLD. `why` gets the remark of a refusal. */
-struct bl_cold {
+ * BL_ERR_IO and the like: the disk refused the first message. `why` gets the remark of a refusal.
+ */
+struct bl_cold_place {
   struct bl_queue *queue; /* chunk at queue_offset; NULL: the log */
   int64_t queue_offset;
   int64_t log_offset;
   int64_t log_bytes;
 };
 BL_MUST_CHECK bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull,
-                                    bool first, bool blocking, struct bl_arena *arena,
-                                    struct bl_pulled *out_pulled, struct bl_cold *out_cold,
+                                    bool first, struct bl_arena *arena,
+                                    struct bl_pulled *out_pulled, struct bl_cold_place *out_cold,
                                     struct bl_why *why);
 
 #endif

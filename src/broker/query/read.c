@@ -27,7 +27,7 @@ static void on_log_warm(struct bl_store_warm *log) {
 }
 
 void bl_query_warm_start(struct bl_broker *broker, struct bl_query_warm *warm,
-                         const struct bl_cold *cold) {
+                         const struct bl_cold_place *cold) {
   warm->under_way = true;
   warm->err = BL_OK;
   if (cold->queue != NULL) {
@@ -37,16 +37,18 @@ void bl_query_warm_start(struct bl_broker *broker, struct bl_query_warm *warm,
   }
 }
 
-static bl_err store_time(struct bl_broker *broker, struct bl_queue *queue, int64_t queue_offset,
-                         int64_t *out_ms, struct bl_cold *out_cold) {
+bl_err bl_query_store_time(struct bl_broker *broker, struct bl_queue *queue, int64_t queue_offset,
+                           struct bl_queue_entry *out_entry, int64_t *out_ms,
+                           struct bl_cold_place *out_cold) {
   struct bl_queue_entry entry;
   uint32_t count = 0;
   char head[HEAD_BYTES];
   bl_err err = bl_queue_read(queue, queue_offset, &entry, 1, &count);
-  *out_cold = (struct bl_cold){.queue = queue, .queue_offset = queue_offset};
+  *out_cold = (struct bl_cold_place){.queue = queue, .queue_offset = queue_offset};
   if (err != BL_OK) return err;
   if (count == 0) return BL_ERR_NOT_FOUND;
-  *out_cold = (struct bl_cold){.log_offset = entry.log_offset, .log_bytes = HEAD_BYTES};
+  *out_entry = entry;
+  *out_cold = (struct bl_cold_place){.log_offset = entry.log_offset, .log_bytes = HEAD_BYTES};
   err = bl_store_read(broker->store, entry.log_offset, HEAD_BYTES, head);
   if (err != BL_OK) return err;
   bool v6 = (bl_load_u32(head + SYS_FLAG_AT) & BL_SYS_BORN_V6) != 0;
@@ -56,12 +58,13 @@ static bl_err store_time(struct bl_broker *broker, struct bl_queue *queue, int64
 
 bl_err bl_time_reader_get(struct bl_time_reader *reader, struct bl_broker *broker,
                           struct bl_queue *queue, int64_t queue_offset, int64_t *out_ms) {
-  struct bl_cold cold = {0};
+  struct bl_cold_place cold = {0};
+  struct bl_queue_entry entry;
   *out_ms = -1;
   if (queue == NULL || queue_offset < 0) return BL_OK;
   if (reader->warm.under_way) return BL_ERR_COLD;
   bl_err err = reader->warm.err;
-  if (err == BL_OK) err = store_time(broker, queue, queue_offset, out_ms, &cold);
+  if (err == BL_OK) err = bl_query_store_time(broker, queue, queue_offset, &entry, out_ms, &cold);
   if (err == BL_ERR_COLD && reader->tries < TRIES_MAX) {
     reader->tries++;
     bl_query_warm_start(broker, &reader->warm, &cold);
@@ -75,9 +78,9 @@ bl_err bl_time_reader_get(struct bl_time_reader *reader, struct bl_broker *broke
 
 bl_err bl_query_record(struct bl_broker *broker, int64_t log_offset, struct bl_arena *arena,
                        struct bl_record *out_record, struct bl_slice *out_bytes,
-                       struct bl_cold *out_cold) {
+                       struct bl_cold_place *out_cold) {
   char head[8];
-  *out_cold = (struct bl_cold){.log_offset = log_offset, .log_bytes = HEAD_BYTES};
+  *out_cold = (struct bl_cold_place){.log_offset = log_offset, .log_bytes = HEAD_BYTES};
   bl_err err = bl_store_read(broker->store, log_offset, sizeof(head), head);
   if (err != BL_OK) return err;
   uint32_t size = bl_load_u32(head);
@@ -101,7 +104,7 @@ bl_err bl_query_record(struct bl_broker *broker, int64_t log_offset, struct bl_a
 }
 
 static void fetch_step(struct bl_record_fetch *fetch) {
-  struct bl_cold cold = {0};
+  struct bl_cold_place cold = {0};
   bl_arena_reset(&fetch->arena);
   fetch->err = bl_query_record(fetch->broker, fetch->log_offset, &fetch->arena, &fetch->record,
                                &fetch->bytes, &cold);

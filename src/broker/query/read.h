@@ -27,7 +27,14 @@ struct bl_query_warm {
 };
 /* HOLDS `warm` until it is no longer under way; then calls done on the core thread. */
 void bl_query_warm_start(struct bl_broker *broker, struct bl_query_warm *warm,
-                         const struct bl_cold *cold);
+                         const struct bl_cold_place *cold);
+
+/* FILLS the entry that holds the offset, or the next one that a record has, and when it was stored.
+ * BL_ERR_NOT_FOUND: there is none (*out_entry is as it was), or its record is gone from the log or
+ * fenced as damage. BL_ERR_COLD: *out_cold. */
+BL_MUST_CHECK bl_err bl_query_store_time(struct bl_broker *broker, struct bl_queue *queue,
+                                         int64_t queue_offset, struct bl_queue_entry *out_entry,
+                                         int64_t *out_ms, struct bl_cold_place *out_cold);
 
 /* The store times of messages, for an answer that is built in steps. Starts zeroed. */
 struct bl_time_reader {
@@ -40,12 +47,18 @@ BL_MUST_CHECK bl_err bl_time_reader_get(struct bl_time_reader *reader, struct bl
                                         struct bl_queue *queue, int64_t queue_offset,
                                         int64_t *out_ms);
 
+/* Whether the disk is read for it: the call that has it may not end, nor go on, before that. Its
+ * end makes a turn. */
+static inline bool bl_time_reader_waits(const struct bl_time_reader *reader) {
+  return reader->warm.under_way;
+}
+
 /* FILLS a record that begins at that log offset; it and *out_bytes are in the arena.
  * BL_ERR_NOT_FOUND: no visible record begins there (verified with its checksum). BL_ERR_COLD:
  * *out_cold. */
 BL_MUST_CHECK bl_err bl_query_record(struct bl_broker *broker, int64_t log_offset,
                                      struct bl_arena *arena, struct bl_record *out_record,
-                                     struct bl_slice *out_bytes, struct bl_cold *out_cold);
+                                     struct bl_slice *out_bytes, struct bl_cold_place *out_cold);
 
 /* The same, waiting for the disk without holding the core. */
 struct bl_record_fetch {

@@ -7,6 +7,8 @@
 /* A step looks at records of that many bytes, or at so many records. */
 #define STEP_BYTES (128 << 10)
 #define STEP_RECORDS 64
+/* So many candidates are looked at in all: rounds of BL_MESSAGE_SEARCH_MAX. */
+#define ROUNDS_MAX 256
 
 static void step(struct bl_message_search *search);
 
@@ -27,6 +29,7 @@ static void finish(struct bl_message_search *search, bl_err err) {
 
 static void take(struct bl_message_search *search, const struct bl_record *record,
                  struct bl_slice bytes) {
+  if (record->store_ms < search->begin_ms) search->past = true;
   if (!bl_record_has_key(record, search->topic, search->key)) return;
   if (record->store_ms < search->begin_ms || record->store_ms > search->end_ms) return;
   if (search->found_count == 0) {
@@ -37,18 +40,32 @@ static void take(struct bl_message_search *search, const struct bl_record *recor
   search->bytes += (int64_t)bytes.len;
 }
 
+/* Candidates come newest first, and store times never decrease. */
 static bool is_full(const struct bl_message_search *search) {
-  return search->next >= search->keys.count || search->found_count >= search->max ||
+  return search->past || search->found_count >= search->max ||
          search->bytes >= BL_MESSAGE_SEARCH_BYTES_MAX;
+}
+
+static void on_keys(struct bl_keys_search *keys);
+
+/* All candidates of this round were looked at. The next ones are older. */
+static bool next_round(struct bl_message_search *search) {
+  if (search->keys.count < BL_MESSAGE_SEARCH_MAX || ++search->rounds == ROUNDS_MAX) return false;
+  int64_t below = search->keys.offsets[search->keys.count - 1];
+  search->next = 0;
+  bl_keys_find(search->broker->keys, &search->keys, search->topic, search->key, below,
+               BL_MESSAGE_SEARCH_MAX, on_keys);
+  return true;
 }
 
 static void step(struct bl_message_search *search) {
   int64_t looked = 0;
-  for (int records = 0; records < STEP_RECORDS && looked < STEP_BYTES && !is_full(search);
+  for (int records = 0; records < STEP_RECORDS && looked < STEP_BYTES && !is_full(search) &&
+                        search->next < search->keys.count;
        records++) {
     struct bl_record record;
     struct bl_slice bytes;
-    struct bl_cold cold;
+    struct bl_cold_place cold;
     bl_arena_reset(&search->scratch);
     bl_err err = bl_query_record(search->broker, search->keys.offsets[search->next],
                                  &search->scratch, &record, &bytes, &cold);
@@ -67,6 +84,10 @@ static void step(struct bl_message_search *search) {
   }
   if (is_full(search) || search->broker->closing) {
     finish(search, BL_OK);
+    return;
+  }
+  if (search->next >= search->keys.count) {
+    if (!next_round(search)) finish(search, BL_OK);
     return;
   }
   bl_timer_set(search->broker->timers, &search->timer, bl_clock_mono_ms(search->broker->clock));
@@ -108,7 +129,7 @@ void bl_message_search_start(struct bl_message_search *search, struct bl_broker 
   search->warm.done = on_warm;
   search->timer.fire = on_timer;
   search->done = done;
-  bl_keys_find(broker->keys, &search->keys, topic, key, BL_MESSAGE_SEARCH_MAX, on_keys);
+  bl_keys_find(broker->keys, &search->keys, topic, key, INT64_MAX, BL_MESSAGE_SEARCH_MAX, on_keys);
 }
 
 void bl_message_search_fini(struct bl_message_search *search) {

@@ -30,6 +30,8 @@ struct bl_message_search {
   int64_t end_ms;
   uint32_t max;
   uint32_t next; /* candidate */
+  int rounds;
+  bool past; /* a candidate was stored before begin_ms: so were all that follow */
   int tries;
   int64_t bytes;
   struct bl_slice

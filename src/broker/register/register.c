@@ -35,6 +35,13 @@ struct bl_registrar {
   int count;
 };
 
+int32_t bl_registrar_perm(const struct bl_broker *broker, const struct bl_topic *topic) {
+  const int32_t both = BL_PERM_READ | BL_PERM_WRITE;
+  int32_t perm = broker->settings->broker_permission;
+  if (broker->store_stopped) perm &= ~BL_PERM_WRITE;
+  return (perm & both) == both ? topic->perm : topic->perm & perm;
+}
+
 void bl_registrar_write_body(const struct bl_broker *broker, struct bl_buf *out) {
   struct bl_json_writer w = bl_json_writer_of(out, false);
   size_t cursor = 0;
@@ -51,7 +58,9 @@ void bl_registrar_write_body(const struct bl_broker *broker, struct bl_buf *out)
   bl_json_open_object(&w);
   while ((entry = bl_map_next(&broker->topics.table.map, &cursor)) != NULL) {
     bl_json_key_slice(&w, entry->key);
-    bl_topic_write(&w, entry->value);
+    struct bl_topic shown = *(const struct bl_topic *)entry->value;
+    shown.perm = bl_registrar_perm(broker, &shown);
+    bl_topic_write(&w, &shown);
   }
   bl_json_close_object(&w);
   bl_json_close_object(&w);

@@ -10,6 +10,7 @@
 
 struct bl_broker;
 struct bl_registrar;
+struct bl_topic;
 
 /* RETURNS OWNED; starts at once. Name servers come from settings->namesrv_addr. NULL: none is
  * configured. */
@@ -19,6 +20,9 @@ void bl_registrar_free(struct bl_registrar *registrar);
 /* The topic table changed: registers at the next turn. Accepts NULL. */
 void bl_registrar_topics_changed(struct bl_registrar *registrar);
 
+/* The permission that name servers are told: what topic and broker both have, and no writing once
+ * the store stopped. Source: BrokerController#registerBrokerAll. */
+int32_t bl_registrar_perm(const struct bl_broker *broker, const struct bl_topic *topic);
 /* The body of REGISTER_BROKER: the whole topic table. */
 void bl_registrar_write_body(const struct bl_broker *broker, struct bl_buf *out);
 

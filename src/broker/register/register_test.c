@@ -15,10 +15,12 @@ static void the_body_has_every_topic_and_the_version(void **state) {
   (void)state;
   struct bl_clock_fake clock;
   struct bl_broker *broker = calloc(1, sizeof(*broker));
+  struct bl_broker_settings settings = {.broker_permission = 6};
   struct bl_buf body;
   struct bl_topic *topic;
   bool changed;
   bl_clock_fake_init(&clock, 1700000000000);
+  broker->settings = &settings;
   bl_topics_init(&broker->topics, &clock.clock);
   bl_buf_init(&body, 65536);
   struct bl_topic_change change = {
@@ -45,6 +47,10 @@ static void the_body_has_every_topic_and_the_version(void **state) {
       "\"topicFilterType\":\"SINGLE_TAG\",\"topicName\":\"U\",\"topicSysFlag\":0,"
       "\"writeQueueNums\":1}}}}");
   bl_buf_fini(&body);
+  /* A broker that may not be written tells so of every topic. */
+  settings.broker_permission = 4;
+  assert_int_equal(bl_registrar_perm(broker, bl_topics_find(&broker->topics, BL_SLICE("T"))), 4);
+  assert_int_equal(bl_registrar_perm(broker, topic), 0);
   bl_topics_fini(&broker->topics);
   free(broker);
 }

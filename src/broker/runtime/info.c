@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "broker/broker.h"
+#include "broker/retention/retention.h"
 #include "broker/runtime/runtime.h"
 #include "remoting/remoting.h"
 
@@ -187,6 +188,44 @@ static void put_store(struct table *table, const struct bl_broker *broker) {
   bl_json_member_text(&table->w, "remainHowManyDataToFlush", bl_buf_slice(&table->text));
 }
 
+/* What retention did, and what it may not take because topics keep it longer. */
+static void put_retention(struct table *table, const struct bl_broker *broker) {
+  const struct bl_retention *retention = broker->retention;
+  struct bl_why why = {""};
+  put_i64(table, "retentionRemovedFiles", retention->removed_files);
+  put_i64(table, "retentionRemovedBytes", retention->removed_bytes);
+  put_i64(table, "retentionPinnedBytes", retention->pinned_bytes);
+  bool refused = bl_retention_may_send(retention, &why) != BL_OK;
+  if (!refused && bl_store_full(broker->store, NULL)) {
+    refused = true;
+    (void)bl_retention_full(retention, BL_ERR_NO_SPACE, &why);
+  }
+  put_text(table, "diskFull", refused ? why.text : "false");
+}
+
+/* Reads from the disk for pulls and questions: what bounds them, and how often it did. */
+static void put_cold(struct table *table, const struct bl_broker *broker) {
+  const struct bl_holds *holds = &broker->holds;
+  struct bl_cold_stats cold;
+  bl_store_cold_stats(broker->store, &cold);
+  put_i64(table, "holds", holds->count);
+  put_i64(table, "holdsMax", broker->settings->holds_max);
+  put_i64(table, "holdsRefused", holds->refused);
+  put_i64(table, "coldPullsReading", holds->reading);
+  put_i64(table, "coldPullsReadingMax", BL_COLD_READING_MAX);
+  put_i64(table, "coldPullsWaiting", holds->cold_waiting);
+  put_i64(table, "coldPullsWaitedForLimit", holds->cold_waits);
+  put_i64(table, "coldPullsBusy", holds->cold_late);
+  put_i64(table, "coldReads", cold.reads);
+  put_i64(table, "coldReadsAhead", cold.ahead_reads);
+  put_i64(table, "coldReadBytes", cold.bytes);
+  put_i64(table, "coldReadErrors", cold.errors);
+  put_i64(table, "coldReadsWaiting", cold.waiting);
+  put_i64(table, "coldReadsWaitedForLimit", cold.waits);
+  put_i64(table, "coldReadMemoryBytes", cold.memory_bytes);
+  put_i64(table, "coldReadMemoryMaxBytes", broker->settings->cold_bytes);
+}
+
 static void put_queues(struct table *table, const struct bl_broker *broker) {
   static const char *const pools[] = {"pull", "litePull", "query", "ack"};
   char key[64];
@@ -255,7 +294,9 @@ void bl_runtime_write_info(struct bl_runtime *runtime, struct bl_buf *out) {
   put_gets(&table, runtime);
   put_store(&table, broker);
   put_disk(&table, broker);
+  put_retention(&table, broker);
   put_queues(&table, broker);
+  put_cold(&table, broker);
   put_timers(&table);
   put_core(&table, broker);
   bl_json_close_object(&table.w);

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "broker/broker.h"
+#include "broker/retention/retention.h"
 #include "wire/properties.h"
 
 #define FAQ "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
@@ -102,13 +103,12 @@ static void put_broker_properties(struct bl_broker *broker, struct bl_buf *out) 
 static bl_err append_error(bl_err err, struct bl_broker *broker, struct bl_why *why) {
   struct bl_why reason;
   switch (err) {
-    case BL_ERR_NO_SPACE:
-      return bl_why_set(why, err, "the disk is full: %s; free space, sending resumes by itself",
-                        broker->settings->store_dir);
+    case BL_ERR_NO_SPACE: return bl_retention_full(broker->retention, err, why);
     case BL_ERR_NOT_AVAILABLE:
       if (bl_store_failed(broker->store, &reason)) {
         return bl_why_set(why, err, "the store stopped: %s", reason.text);
       }
+      if (bl_store_full(broker->store, NULL)) return bl_retention_full(broker->retention, err, why);
       return bl_why_set(why, err, "the broker is shutting down");
     case BL_ERR_MESSAGE_ILLEGAL:
       return bl_why_set(why, err, "the message is larger than a commit log file can hold");
@@ -270,7 +270,7 @@ static bl_err send_one(struct bl_broker *broker, const struct bl_send *send, str
   record.queue_offset = bl_queue_assigned_offset(queue);
   err = bl_store_append(broker->store, &record);
   if (err != BL_OK) return append_error(err, broker, why);
-  bl_queue_assign(queue, 1);
+  bl_queue_assign_at(queue, 1, record.log_offset);
   sent->queue_offset = record.queue_offset;
   sent->log_offset = record.log_offset;
   sent->count = 1;
@@ -356,7 +356,7 @@ static bl_err send_batch(struct bl_broker *broker, const struct bl_send *send,
     record.queue_offset = bl_queue_assigned_offset(queue);
     /* bl_store_can_append said so for all of them. */
     BL_ASSERT(bl_store_append(broker->store, &record) == BL_OK);
-    bl_queue_assign(queue, 1);
+    bl_queue_assign_at(queue, 1, record.log_offset);
     sent->log_offsets[sent->count++] = record.log_offset;
     count_put(broker, topic, &record, sent);
   }
@@ -369,7 +369,8 @@ bl_err bl_broker_send(struct bl_broker *broker, const struct bl_send *send,
   struct bl_queue *queue = NULL;
   memset(out_sent, 0, sizeof(*out_sent));
   why->text[0] = '\0';
-  bl_err err = check_topic(broker, send, &topic, why);
+  bl_err err = bl_retention_may_send(broker->retention, why);
+  if (err == BL_OK) err = check_topic(broker, send, &topic, why);
   if (err == BL_OK) err = check_sizes(broker, send, why);
   if (err != BL_OK) return err;
   BL_ASSERT(topic != NULL);

@@ -4,17 +4,23 @@
 #include "broker/topic/topics.h"
 
 #define ATTRIBUTES_MAX 32
+/* Ours, in Kafka's words. */
+#define RETENTION_MS "retention.ms"
+#define RETENTION_BYTES "retention.bytes"
 
 struct attribute {
   const char *name;
   const char *choices; /* separated by |; NULL: a number */
+  bool retention;      /* a number from -1 (without limit) on */
 };
 static const struct attribute KNOWN[] = {
-    {"queue.type", "BatchCQ|SimpleCQ|RocksDBCQ"},
-    {"cleanup.policy", "DELETE|COMPACTION"},
-    {"message.type", "UNSPECIFIED|NORMAL|FIFO|DELAY|TRANSACTION|MIXED|PRIORITY|LITE"},
-    {"reserve.time", NULL},
-    {"lite.expiration", NULL},
+    {"queue.type", "BatchCQ|SimpleCQ|RocksDBCQ", false},
+    {"cleanup.policy", "DELETE|COMPACTION", false},
+    {"message.type", "UNSPECIFIED|NORMAL|FIFO|DELAY|TRANSACTION|MIXED|PRIORITY|LITE", false},
+    {"reserve.time", NULL, false},
+    {"lite.expiration", NULL, false},
+    {RETENTION_MS, NULL, true},
+    {RETENTION_BYTES, NULL, true},
 };
 
 struct pair {
@@ -31,7 +37,8 @@ static const struct attribute *find_known(struct bl_slice name) {
 
 static bool value_is_good(const struct attribute *attribute, struct bl_slice value) {
   int64_t number;
-  if (attribute->choices == NULL) return bl_slice_i64(value, &number);
+  if (attribute->choices == NULL)
+    return bl_slice_i64(value, &number) && (!attribute->retention || number >= -1);
   struct bl_slice rest = bl_slice_text(attribute->choices);
   while (rest.ptr != NULL) {
     if (bl_slice_eq(bl_slice_cut(&rest, '|'), value)) return true;
@@ -66,7 +73,9 @@ static bl_err change_one(struct bl_slice change, struct pair *pairs, int *count,
   if (!value_is_good(known, value)) {
     return bl_why_set(why, BL_ERR_PARAMETER, "value %.*s of attribute %.*s is not allowed%s%s",
                       BL_FMT(value), BL_FMT(name), known->choices != NULL ? ", only " : "",
-                      known->choices != NULL ? known->choices : "");
+                      known->choices != NULL ? known->choices
+                      : known->retention     ? ", only a number from -1 (without limit) on"
+                                             : "");
   }
   if (at == *count && *count == ATTRIBUTES_MAX) {
     return bl_why_set(why, BL_ERR_PARAMETER, "a topic has %d attributes at most", ATTRIBUTES_MAX);
@@ -107,4 +116,30 @@ bl_err bl_topic_attributes_change(struct bl_slice attributes, struct bl_slice ch
   bl_err err = text.failed ? BL_ERR_FULL : BL_OK;
   bl_buf_fini(&text);
   return err;
+}
+
+static void take_number(const struct bl_json *root, const char *name, bool *out_set,
+                        int64_t *out_number) {
+  int64_t number;
+  const struct bl_json *node = bl_json_get(root, name);
+  *out_set = false;
+  if (node == NULL || !bl_slice_i64(bl_json_text(node), &number) || number < -1) return;
+  *out_set = true;
+  *out_number = number;
+}
+
+struct bl_topic_retention bl_topic_retention_of(struct bl_slice attributes) {
+  struct bl_topic_retention retention = {.ms = -1, .bytes = -1};
+  bool sized;
+  /* Nearly no topic has one: no parser for them. */
+  if (strstr(attributes.ptr, "retention.") == NULL) return retention;
+  struct bl_arena arena;
+  const struct bl_json *root = NULL;
+  bl_arena_init(&arena);
+  if (bl_json_parse(attributes, BL_JSON_STRICT, &arena, &root, NULL) == BL_OK) {
+    take_number(root, RETENTION_MS, &retention.timed, &retention.ms);
+    take_number(root, RETENTION_BYTES, &sized, &retention.bytes);
+  }
+  bl_arena_fini(&arena);
+  return retention;
 }

@@ -10,6 +10,8 @@ static void free_topic(void *value) {
   struct bl_topic *topic = value;
   bl_table_disown(topic->name);
   bl_table_disown(topic->attributes);
+  bl_list_remove(&topic->retained);
+  free(topic->kept);
   free(topic->queues);
   free(topic);
 }
@@ -27,6 +29,18 @@ void bl_topics_init(struct bl_topics *topics, const struct bl_clock *clock) {
   topics->table.version.timestamp_ms = bl_clock_wall_ms(clock);
   topics->clock = clock;
   topics->limit = TOPICS_MAX;
+  bl_list_init(&topics->retained);
+}
+
+static void take_attributes(struct bl_topics *topics, struct bl_topic *topic,
+                            struct bl_slice attributes) {
+  struct bl_slice before = topic->attributes;
+  topic->attributes = bl_table_own(attributes);
+  bl_table_disown(before);
+  topic->retention = bl_topic_retention_of(topic->attributes);
+  bl_list_remove(&topic->retained);
+  if (topic->retention.timed || topic->retention.bytes >= 0)
+    bl_list_add_last(&topics->retained, &topic->retained);
 }
 
 void bl_topics_fini(struct bl_topics *topics) {
@@ -54,6 +68,7 @@ bl_err bl_topics_put(struct bl_topics *topics, const struct bl_topic_change *cha
     BL_ASSERT(topic != NULL);
     topic->name = bl_table_own(change->name);
     topic->attributes = bl_table_own(BL_SLICE("{}"));
+    topic->retention = (struct bl_topic_retention){.ms = -1, .bytes = -1};
     bl_map_put(&topics->table.map, topic->name, topic);
   }
   *out_topic = topic;
@@ -65,11 +80,7 @@ bl_err bl_topics_put(struct bl_topics *topics, const struct bl_topic_change *cha
   topic->sys_flag = change->sys_flag;
   topic->order = change->order;
   topic->multi_tag = change->multi_tag;
-  if (change->attributes.ptr != NULL) {
-    struct bl_slice before = topic->attributes;
-    topic->attributes = bl_table_own(change->attributes);
-    bl_table_disown(before);
-  }
+  if (change->attributes.ptr != NULL) take_attributes(topics, topic, change->attributes);
   bl_version_next(&topics->table.version, bl_clock_wall_ms(topics->clock));
   return BL_OK;
 }

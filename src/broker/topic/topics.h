@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/list.h"
 #include "broker/table.h"
 #include "os/clock.h"
 
@@ -25,6 +26,22 @@
 
 struct bl_queue;
 
+/* What the attributes retention.ms and retention.bytes say. */
+struct bl_topic_retention {
+  bool timed;    /* retention.ms is set: `ms` counts, not the time of the whole log */
+  int64_t ms;    /* -1: without limit */
+  int64_t bytes; /* of all queues together; -1: without limit */
+};
+
+/* What src/broker/retention knows of a queue whose topic has a limit in bytes or time. */
+struct bl_kept_queue {
+  int64_t first;    /* queue offset of its first message when first_ms was read; -1: not read */
+  int64_t first_ms; /* store time of that message */
+  int64_t from;     /* [from, to): messages whose bytes are counted */
+  int64_t to;
+  int64_t bytes;
+};
+
 struct bl_topic {
   struct bl_slice name; /* HELD; NUL behind */
   int32_t read_queues;
@@ -33,8 +50,13 @@ struct bl_topic {
   int32_t sys_flag;
   bool order;
   bool multi_tag;
-  struct bl_slice attributes; /* HELD: a JSON object, "{}" at least */
-  struct bl_queue **queues;   /* queues looked up so far, by id; `queue_slots` of them */
+  struct bl_slice attributes;          /* HELD: a JSON object, "{}" at least */
+  struct bl_topic_retention retention; /* from the attributes */
+  struct bl_list retained;    /* of bl_topics, while the attributes have a retention of their own */
+  struct bl_kept_queue *kept; /* by queue id; made when they are looked at */
+  int32_t kept_count;
+  int64_t kept_bytes;       /* of the messages that are counted in `kept` */
+  struct bl_queue **queues; /* queues looked up so far, by id; `queue_slots` of them */
   int32_t queue_slots;
   int64_t put_count; /* messages since start */
   int64_t put_bytes;
@@ -55,7 +77,8 @@ struct bl_topic_change {
 struct bl_topics {
   struct bl_table table; /* name -> struct bl_topic */
   const struct bl_clock *clock;
-  int64_t limit; /* topics at most */
+  int64_t limit;           /* topics at most */
+  struct bl_list retained; /* struct bl_topic: those with a retention of their own */
 };
 
 void bl_topics_init(struct bl_topics *topics, const struct bl_clock *clock);
@@ -88,6 +111,9 @@ bool bl_name_is_valid(struct bl_slice name);
 BL_MUST_CHECK bl_err bl_topic_attributes_change(struct bl_slice attributes, struct bl_slice changes,
                                                 struct bl_arena *arena, struct bl_slice *out,
                                                 struct bl_why *why);
+
+/* attributes: with a NUL behind. */
+struct bl_topic_retention bl_topic_retention_of(struct bl_slice attributes);
 
 /* TopicConfig JSON. */
 void bl_topic_write(struct bl_json_writer *w, const struct bl_topic *topic);

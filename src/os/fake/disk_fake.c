@@ -122,6 +122,8 @@ static bl_err fake_open(struct bl_disk *disk, const char *path, unsigned flags, 
   if (err == BL_OK && name == NULL && ((flags & BL_OPEN_CREATE) == 0 || !has_folder(fake, path)))
     err = BL_ERR_NOT_FOUND;
   if (err == BL_OK && name != NULL && name->inode->is_dir) err = BL_ERR_IO;
+  bool direct = (flags & BL_OPEN_DIRECT) != 0;
+  if (err == BL_OK && direct && fake->no_direct) err = BL_ERR_PARAMETER;
   int file = 0;
   while (file < FAKE_FILES_MAX && fake->files[file].used) file++;
   BL_ASSERT(file < FAKE_FILES_MAX);
@@ -132,7 +134,7 @@ static bl_err fake_open(struct bl_disk *disk, const char *path, unsigned flags, 
   struct fake_inode *inode = name != NULL ? name->inode : make_inode(fake, false);
   if (name == NULL) change_names(fake, "", path, inode);
   if ((flags & BL_OPEN_TRUNCATE) != 0) err = set_size(fake, inode, 0);
-  fake->files[file] = (struct fake_open){.inode = inode, .used = true};
+  fake->files[file] = (struct fake_open){.inode = inode, .used = true, .direct = direct};
   fake_path_copy(fake->files[file].path, path);
   *out_file = file;
   return leave(fake, err);
@@ -166,6 +168,7 @@ static bl_err read_any(struct bl_disk *disk, int file, void *to, size_t len, int
   struct bl_disk_fake *fake = fake_of(disk);
   bl_err err = enter(fake, BL_FAKE_READ, path_of(fake, file));
   struct fake_open *open = &fake->files[file];
+  if (err == BL_OK && open->direct) err = BL_ERR_IO;
   if (err != BL_OK) return leave(fake, err);
   struct fake_inode *inode = open->inode;
   int64_t end = offset + (int64_t)len;
@@ -189,34 +192,80 @@ static bl_err fake_read_cached(struct bl_disk *disk, int file, void *to, size_t 
   return read_any(disk, file, to, len, offset, out_len, false);
 }
 
+static void put(struct bl_disk_fake *fake, const struct fake_open *open, struct bl_slice bytes,
+                int64_t offset) {
+  struct fake_inode *inode = open->inode;
+  int64_t end = offset + (int64_t)bytes.len;
+  memcpy(inode->now + offset, bytes.ptr, bytes.len);
+  for (int64_t i = offset / SECTOR; i * SECTOR < end; i++) {
+    inode->state[i] = SECTOR_DIRTY;
+    inode->warm[i] = !open->direct;
+  }
+  inode->modified_ms = ++fake->ticks;
+}
+
 static bl_err fake_write(struct bl_disk *disk, int file, const void *from, size_t len,
                          int64_t offset) {
   struct bl_disk_fake *fake = fake_of(disk);
   bl_err err = enter(fake, BL_FAKE_WRITE, path_of(fake, file));
-  struct fake_open *open = &fake->files[file];
-  struct fake_inode *inode = open->inode;
+  const struct fake_open *open = &fake->files[file];
   int64_t end = offset + (int64_t)len;
-  if (err == BL_OK && end > inode->size) err = set_size(fake, inode, end);
-  if (err != BL_OK || len == 0) return leave(fake, err);
-  memcpy(inode->now + offset, from, len);
-  for (int64_t i = offset / SECTOR; i * SECTOR < end; i++) inode->state[i] = SECTOR_DIRTY;
-  warm(inode, offset, end);
-  inode->modified_ms = ++fake->ticks;
-  return leave(fake, BL_OK);
+  if (err == BL_OK && open->direct) err = BL_ERR_IO;
+  if (err == BL_OK && end > open->inode->size) err = set_size(fake, open->inode, end);
+  if (err == BL_OK && len > 0) put(fake, open, bl_slice_of(from, len), offset);
+  return leave(fake, err);
+}
+
+static bool is_aligned(const struct bl_slice *parts, int count, int64_t offset) {
+  uintptr_t bits = (uintptr_t)offset;
+  for (int i = 0; i < count; i++) bits |= (uintptr_t)parts[i].ptr | (uintptr_t)parts[i].len;
+  return bits % BL_DISK_DIRECT_BYTES == 0;
+}
+
+/* A broken disk: bl_disk_fake_lie. */
+static bool lies(const struct bl_disk_fake *fake, int file) {
+  return fake->lie[0] != 0 && strstr(fake->files[file].path, fake->lie) != NULL;
+}
+
+/* [from, to), whole sectors, is on the disk now, or never will be. */
+static void settle_range(struct fake_inode *inode, int64_t from, int64_t to, bool synced) {
+  for (int64_t i = from / SECTOR; i * SECTOR < to; i++) {
+    if (inode->state[i] != SECTOR_DIRTY) continue;
+    inode->state[i] = synced ? SECTOR_CLEAN : SECTOR_LOST;
+    if (synced) memcpy(inode->durable + i * SECTOR, inode->now + i * SECTOR, SECTOR);
+  }
+  if (synced) inode->durable_size = inode->size;
+}
+
+static bl_err fake_write_parts(struct bl_disk *disk, int file, const struct bl_slice *parts,
+                               int count, int64_t offset, bool durable) {
+  struct bl_disk_fake *fake = fake_of(disk);
+  BL_ASSERT(count >= 0 && count <= BL_DISK_PARTS_MAX);
+  bl_err err = enter(fake, BL_FAKE_WRITE, path_of(fake, file));
+  const struct fake_open *open = &fake->files[file];
+  if (err == BL_OK && open->direct && !is_aligned(parts, count, offset)) err = BL_ERR_IO;
+  int64_t end = offset;
+  for (int i = 0; i < count; i++) end += (int64_t)parts[i].len;
+  if (err == BL_OK && end > offset && end > open->inode->size)
+    err = set_size(fake, open->inode, end);
+  if (err != BL_OK) return leave(fake, err);
+  int64_t at = offset;
+  for (int i = 0; i < count; i++) {
+    if (parts[i].len > 0) put(fake, open, parts[i], at);
+    at += (int64_t)parts[i].len;
+  }
+  leave(fake, BL_OK);
+  if (!durable) return BL_OK;
+  err = enter(fake, BL_FAKE_SYNC, path_of(fake, file));
+  if (!fake->off && !lies(fake, file)) settle_range(open->inode, offset, end, err == BL_OK);
+  return leave(fake, err);
 }
 
 static bl_err fake_sync(struct bl_disk *disk, int file) {
   struct bl_disk_fake *fake = fake_of(disk);
   bl_err err = enter(fake, BL_FAKE_SYNC, path_of(fake, file));
-  struct fake_open *open = &fake->files[file];
-  if (fake->off) return leave(fake, err);
-  struct fake_inode *inode = open->inode;
-  for (int64_t i = 0; i < inode->cap / SECTOR; i++) {
-    if (inode->state[i] != SECTOR_DIRTY) continue;
-    inode->state[i] = err == BL_OK ? SECTOR_CLEAN : SECTOR_LOST;
-    if (err == BL_OK) memcpy(inode->durable + i * SECTOR, inode->now + i * SECTOR, SECTOR);
-  }
-  if (err == BL_OK) inode->durable_size = inode->size;
+  struct fake_inode *inode = fake->files[file].inode;
+  if (!fake->off && !lies(fake, file)) settle_range(inode, 0, inode->cap, err == BL_OK);
   return leave(fake, err);
 }
 
@@ -421,6 +470,7 @@ static const struct bl_disk_ops fake_ops = {
     .read = fake_read,
     .read_cached = fake_read_cached,
     .write = fake_write,
+    .write_parts = fake_write_parts,
     .sync = fake_sync,
     .start_writeback = fake_start_writeback,
     .allocate = fake_allocate,

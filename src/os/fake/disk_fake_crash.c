@@ -88,6 +88,12 @@ void bl_disk_fake_set_cold(struct bl_disk_fake *fake) {
   pthread_mutex_unlock(&fake->mutex);
 }
 
+void bl_disk_fake_set_direct(struct bl_disk_fake *fake, bool taken) {
+  pthread_mutex_lock(&fake->mutex);
+  fake->no_direct = !taken;
+  pthread_mutex_unlock(&fake->mutex);
+}
+
 void bl_disk_fake_on_op(struct bl_disk_fake *fake,
                         void (*on_op)(void *context, enum bl_disk_fake_op op, const char *path),
                         void *context) {
@@ -148,13 +154,60 @@ static void settle(struct fake_inode *inode, uint64_t *random, unsigned new_of_1
   }
 }
 
+void bl_disk_fake_lie(struct bl_disk_fake *fake, const char *part) {
+  pthread_mutex_lock(&fake->mutex);
+  fake_path_copy(fake->lie, part != NULL ? part : "");
+  pthread_mutex_unlock(&fake->mutex);
+}
+
+void bl_disk_fake_set_names_loose(struct bl_disk_fake *fake, bool loose) {
+  fake->names_loose = loose;
+}
+
+void bl_disk_fake_write_back(struct bl_disk_fake *fake, uint64_t seed) {
+  pthread_mutex_lock(&fake->mutex);
+  for (struct fake_inode *at = fake->inodes; at != NULL; at = at->next) {
+    for (int64_t i = 0; i < at->cap / BL_DISK_FAKE_SECTOR_BYTES; i++) {
+      int64_t from = i * BL_DISK_FAKE_SECTOR_BYTES;
+      if (at->state[i] != SECTOR_DIRTY || next_random(&seed) % 2 == 0) continue;
+      memcpy(at->durable + from, at->now + from, BL_DISK_FAKE_SECTOR_BYTES);
+    }
+  }
+  pthread_mutex_unlock(&fake->mutex);
+}
+
+/* A name below a folder that is not there is not there. */
+static void drop_orphans(struct fake_names *names) {
+  for (size_t i = 0; i < names->count;) {
+    char folder[FAKE_PATH_BYTES_MAX];
+    fake_path_copy(folder, names->items[i].path);
+    char *slash = strrchr(folder, '/');
+    slash[slash == folder ? 1 : 0] = 0;
+    if (bl_fake__find(names, folder) != NULL) {
+      i++;
+      continue;
+    }
+    names->items[i] = names->items[--names->count];
+    i = 0; /* it may have been a folder */
+  }
+}
+
+static void settle_names(struct bl_disk_fake *fake, uint64_t *random) {
+  size_t count = fake->change_count;
+  size_t kept = count > 0 ? next_random(random) % (count + 1) : 0;
+  for (size_t i = 0; i < count; i++) {
+    if (fake->names_loose ? next_random(random) % (count + 1) < kept : i < kept)
+      bl_fake__apply(&fake->durable, &fake->changes[i]);
+  }
+  fake->change_count = 0;
+  drop_orphans(&fake->durable);
+}
+
 void bl_disk_fake_power_loss(struct bl_disk_fake *fake, uint64_t seed) {
   pthread_mutex_lock(&fake->mutex);
   uint64_t random = seed;
   unsigned new_of_16 = (unsigned)(next_random(&random) % 17);
-  size_t kept = fake->change_count > 0 ? next_random(&random) % (fake->change_count + 1) : 0;
-  for (size_t i = 0; i < kept; i++) bl_fake__apply(&fake->durable, &fake->changes[i]);
-  fake->change_count = 0;
+  settle_names(fake, &random);
   fake->now.count = 0;
   for (size_t i = 0; i < fake->durable.count; i++)
     bl_fake__put(&fake->now, fake->durable.items[i].path, fake->durable.items[i].inode);
@@ -163,4 +216,50 @@ void bl_disk_fake_power_loss(struct bl_disk_fake *fake, uint64_t seed) {
   if (fake->cold) make_cold(fake);
   turn_off(fake);
   pthread_mutex_unlock(&fake->mutex);
+}
+
+static void *copy_of(const void *from, size_t bytes) {
+  if (bytes == 0) return NULL;
+  void *to = malloc(bytes);
+  BL_ASSERT(to != NULL);
+  return memcpy(to, from, bytes);
+}
+
+static struct fake_inode *clone_inode(struct bl_disk_fake *to, struct fake_inode *from) {
+  if (from->copy != NULL) return from->copy;
+  struct fake_inode *inode = copy_of(from, sizeof(*from));
+  size_t cap = (size_t)from->cap;
+  inode->now = copy_of(from->now, cap);
+  inode->durable = copy_of(from->durable, cap);
+  inode->state = copy_of(from->state, cap / BL_DISK_FAKE_SECTOR_BYTES);
+  inode->warm = copy_of(from->warm, cap / BL_DISK_FAKE_SECTOR_BYTES);
+  inode->next = to->inodes;
+  inode->copy = NULL;
+  to->inodes = inode;
+  from->copy = inode;
+  return inode;
+}
+
+static void clone_names(struct bl_disk_fake *to, struct fake_names *into,
+                        const struct fake_names *from) {
+  for (size_t i = 0; i < from->count; i++)
+    bl_fake__put(into, from->items[i].path, clone_inode(to, from->items[i].inode));
+}
+
+struct bl_disk_fake *bl_disk_fake_clone(const struct bl_disk_fake *fake) {
+  struct bl_disk_fake *to = bl_disk_fake_new();
+  for (struct fake_inode *at = fake->inodes; at != NULL; at = at->next) at->copy = NULL;
+  clone_names(to, &to->now, &fake->now);
+  clone_names(to, &to->durable, &fake->durable);
+  to->changes = copy_of(fake->changes, fake->change_count * sizeof(*fake->changes));
+  to->change_count = fake->change_count;
+  to->change_cap = fake->change_count;
+  for (size_t i = 0; i < to->change_count; i++)
+    to->changes[i].inode = clone_inode(to, fake->changes[i].inode);
+  to->free_bytes = fake->free_bytes;
+  to->ticks = fake->ticks;
+  to->cold = fake->cold;
+  to->names_loose = fake->names_loose;
+  fake_path_copy(to->lie, fake->lie);
+  return to;
 }

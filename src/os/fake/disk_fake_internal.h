@@ -25,6 +25,7 @@ struct fake_inode {
   uint8_t *state;          /* enum fake_sector, per sector */
   uint8_t *warm;           /* per sector: read_cached may answer */
   struct fake_inode *next; /* all inodes, freed with the disk */
+  struct fake_inode *copy; /* in the disk that is being made by bl_disk_fake_clone */
 };
 
 struct fake_name {
@@ -49,6 +50,7 @@ struct fake_open {
   struct fake_inode *inode;
   bool used;
   bool locked;
+  bool direct;
   char path[FAKE_PATH_BYTES_MAX];
 };
 
@@ -74,6 +76,9 @@ struct bl_disk_fake {
   int64_t free_bytes; /* -1: unlimited */
   int64_t ticks;      /* stands for modification time */
   bool cold;
+  bool no_direct;                /* BL_OPEN_DIRECT is refused */
+  char lie[FAKE_PATH_BYTES_MAX]; /* syncs of such files do nothing; empty: of none */
+  bool names_loose;
   bool off; /* after a kill or a power loss, until restart */
   void (*on_op)(void *context, enum bl_disk_fake_op op, const char *path);
   void *on_op_context;

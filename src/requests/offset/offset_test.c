@@ -106,6 +106,13 @@ static void a_young_queue_is_read_again_after_a_start(void **state) {
   at_run(&at, 20);
   at_restart(&at);
   expect_offset(query("CG", "true"), "0");
+  at.never_cached = true; /* the entry has to come from the disk: the call is parked for it */
+  at_restart(&at);
+  struct bl_queue *queue = bl_queues_find(at.broker->queues, BL_SLICE("T"), 0);
+  struct bl_queue_entry entry;
+  uint32_t count;
+  assert_int_equal(bl_queue_read(queue, 0, &entry, 1, &count), BL_ERR_COLD);
+  expect_offset(query("CG", "true"), "0");
 }
 
 static const struct at_answer *search(const char *queue, int64_t time_ms, const char *boundary) {

@@ -70,13 +70,12 @@ enum bl_outcome bl_pull_and_answer(struct bl_call *call, bool lite) {
                          .lite = lite,
                          .peer = bl_conn_peer_text(call->conn)};
   struct bl_pulled pulled;
-  struct bl_cold cold;
+  struct bl_cold_place cold;
   struct bl_why why;
   struct bl_ticket ticket = bl_call_ticket(call);
-  bl_err err =
-      bl_broker_pull(broker, &pull, true, false, bl_broker_arena(broker), &pulled, &cold, &why);
+  bl_err err = bl_broker_pull(broker, &pull, true, bl_broker_arena(broker), &pulled, &cold, &why);
   if (err == BL_ERR_COLD) {
-    if (bl_holds_warm(broker, &ticket, &pull, &cold)) return BL_PARKED;
+    if (bl_holds_warm(broker, &ticket, &pull, pulled.queue, &cold)) return BL_PARKED;
     return bl_call_fail(call, BL_ERR_BUSY,
                         "%d pulls are held already, the most that may be (maxHolds)",
                         broker->holds.count);

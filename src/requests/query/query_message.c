@@ -18,13 +18,23 @@ static void on_found(struct bl_message_search *search) {
                                                  .index_ms = search->newest_ms};
   struct bl_slice bodies[BL_MESSAGE_SEARCH_MAX];
   uint32_t count = search->found_count;
+  /* RocketMQ: where the index ends. After a start that is known with the next message. */
+  int64_t offset, store_ms;
+  if (count > 0 && bl_keys_newest(search->broker->keys, &offset, &store_ms)) {
+    header.index_offset = offset;
+    header.index_ms = store_ms;
+  }
   struct bl_reply reply = {.table = &bl_query_message_reply_table, .header = &header};
   for (uint32_t i = 0; i < count; i++) bodies[i] = search->found[count - 1 - i];
   reply.body = bodies;
   reply.body_count = count;
   if (search->err != BL_OK) {
-    reply.code = bl_err_code(BL_ERR_SYSTEM);
-    reply.remark = bl_slice_text(bl_err_text(search->err));
+    bool busy = search->err == BL_ERR_BUSY;
+    reply.code = bl_err_code(busy ? BL_ERR_BUSY : BL_ERR_SYSTEM);
+    reply.remark = busy ? BL_SLICE(
+                              "a part of the key index was damaged and is made again from the "
+                              "log now; try again in a moment")
+                        : bl_slice_text(bl_err_text(search->err));
   } else if (count == 0) {
     reply.code = bl_err_code(BL_ERR_NOT_FOUND);
     reply.remark = BL_SLICE("can not find message, maybe time range not correct");

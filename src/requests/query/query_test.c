@@ -128,6 +128,9 @@ static void test_query(void **state) {
   int64_t newest;
   assert_true(bl_slice_i64(at_field(answer, "indexLastUpdatePhyoffset"), &newest));
   assert_int_equal(newest, three);
+  answer = at_expect(&at, query("T", "k1", "32"), 0, NULL); /* where the index ends, in any case */
+  assert_true(bl_slice_i64(at_field(answer, "indexLastUpdatePhyoffset"), &newest));
+  assert_int_equal(newest, three);
   /* The newest when there are more. */
   answer = at_expect(&at, query("T", "both", "2"), 0, NULL);
   assert_int_equal(records_in(answer->body, found, 8), 2);

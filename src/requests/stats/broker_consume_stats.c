@@ -5,6 +5,7 @@
 #include "broker/broker.h"
 #include "remoting/request.h"
 #include "requests/stats/queue_stats.h"
+#include "requests/wait.h"
 #include "wire/headers.h"
 
 #define QUEUES_PER_STEP 64
@@ -128,8 +129,10 @@ static enum bl_outcome handle(struct bl_call *call) {
   if (call->progress == NULL) call->progress = start(call);
   struct progress *progress = call->progress;
   progress->w.out = call->body;
-  if (progress->stats.times.warm.under_way) return BL_AGAIN; /* nothing may be freed meanwhile */
-  if (step(call, progress) != BL_OK) return BL_AGAIN;
+  /* Nothing may be freed meanwhile. */
+  if (bl_time_reader_waits(&progress->stats.times))
+    return bl_call_next_step(call, &progress->stats.times);
+  if (step(call, progress) != BL_OK) return bl_call_next_step(call, &progress->stats.times);
   bl_json_close_array(&progress->w);
   bl_json_member_i64(&progress->w, "totalDiff", progress->lag);
   bl_json_member_i64(&progress->w, "totalInflightDiff", progress->inflight);

@@ -6,6 +6,7 @@
 #include "broker/broker.h"
 #include "remoting/request.h"
 #include "requests/stats/queue_stats.h"
+#include "requests/wait.h"
 #include "wire/headers.h"
 
 #define QUEUES_PER_STEP 64
@@ -106,8 +107,10 @@ static enum bl_outcome handle(struct bl_call *call) {
     progress->list = header->topic_list;
   }
   progress->w.out = call->body;
-  if (progress->stats.times.warm.under_way) return BL_AGAIN; /* nothing may be freed meanwhile */
-  if (step(call, progress) != BL_OK) return BL_AGAIN;
+  /* Nothing may be freed meanwhile. */
+  if (bl_time_reader_waits(&progress->stats.times))
+    return bl_call_next_step(call, &progress->stats.times);
+  if (step(call, progress) != BL_OK) return bl_call_next_step(call, &progress->stats.times);
   bl_json_close_object(&progress->w);
   bl_json_key(&progress->w, "consumeTps");
   bl_json_put_double(&progress->w, progress->rate);

@@ -7,6 +7,7 @@
 #include "broker/query/read.h"
 #include "remoting/request.h"
 #include "requests/json_parts.h"
+#include "requests/wait.h"
 #include "wire/headers.h"
 
 #define QUEUES_PER_STEP 32
@@ -83,12 +84,14 @@ static enum bl_outcome handle(struct bl_call *call) {
   if (call->progress == NULL) call->progress = start(call);
   struct progress *progress = call->progress;
   progress->w.out = call->body;
-  if (progress->reader.warm.under_way) return BL_AGAIN; /* nothing may be freed meanwhile */
+  /* Nothing may be freed meanwhile. */
+  if (bl_time_reader_waits(&progress->reader)) return bl_call_next_step(call, &progress->reader);
   int32_t queues = topic != NULL ? topic->write_queues : 0;
   for (int i = 0; topic != NULL && i < QUEUES_PER_STEP && progress->queue_id < queues; i++) {
-    if (put_queue(progress, broker, topic, header->group) != BL_OK) return BL_AGAIN;
+    if (put_queue(progress, broker, topic, header->group) != BL_OK)
+      return bl_call_next_step(call, &progress->reader);
   }
-  if (progress->queue_id < queues) return BL_AGAIN;
+  if (progress->queue_id < queues) return bl_call_next_step(call, &progress->reader);
   bl_json_close_array(&progress->w);
   bl_json_close_object(&progress->w);
   free(progress);

@@ -8,6 +8,7 @@
 #include "broker/runtime/runtime.h"
 #include "remoting/request.h"
 #include "requests/json_parts.h"
+#include "requests/wait.h"
 #include "wire/headers.h"
 
 #define QUEUES_PER_STEP 64
@@ -72,15 +73,17 @@ static enum bl_outcome handle(struct bl_call *call) {
   if (call->progress == NULL) call->progress = start(call);
   struct progress *progress = call->progress;
   progress->w.out = call->body;
-  if (progress->times.warm.under_way) return BL_AGAIN; /* nothing may be freed meanwhile */
+  /* Nothing may be freed meanwhile. */
+  if (bl_time_reader_waits(&progress->times)) return bl_call_next_step(call, &progress->times);
   /* Deleted meanwhile: what was found until then is the answer. */
   if (topic == NULL) return end(call, 0);
   int32_t queues =
       topic->read_queues > topic->write_queues ? topic->read_queues : topic->write_queues;
   for (int i = 0; i < QUEUES_PER_STEP && progress->queue_id < queues; i++) {
-    if (put_queue(progress, broker, topic) != BL_OK) return BL_AGAIN;
+    if (put_queue(progress, broker, topic) != BL_OK)
+      return bl_call_next_step(call, &progress->times);
   }
-  if (progress->queue_id < queues) return BL_AGAIN;
+  if (progress->queue_id < queues) return bl_call_next_step(call, &progress->times);
   struct bl_slice name = bl_arena_printf(call->arena, "put %.*s", BL_FMT(topic->name));
   return end(call, bl_runtime_asked_rate(broker->runtime, name, topic->put_count));
 }

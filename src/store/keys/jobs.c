@@ -65,9 +65,13 @@ static void freeze_run(struct bl_job *job) {
   bl_keys__sort(block->entries, block->count, sorted);
   struct bl_key_writer writer;
   freeze->run = NULL;
-  freeze->err =
-      bl_keys__writer_open(&writer, freeze->keys, freeze->sequence, 0, block->entries[0].offset,
-                           block->entries[block->count - 1].offset);
+  int64_t first = INT64_MAX; /* what was shown again is not in order */
+  int64_t last = 0;
+  for (uint32_t i = 0; i < block->count; i++) {
+    if (block->entries[i].offset < first) first = block->entries[i].offset;
+    if (block->entries[i].offset > last) last = block->entries[i].offset;
+  }
+  freeze->err = bl_keys__writer_open(&writer, freeze->keys, freeze->sequence, 0, first, last);
   if (freeze->err == BL_OK) {
     for (uint32_t i = 0; i < block->count; i++) bl_keys__writer_put(&writer, sorted[i]);
     freeze->err = bl_keys__writer_close(&writer, &freeze->run);
@@ -156,6 +160,7 @@ struct merge_job {
   int64_t sequence;
   int64_t log_min;
   bl_err err;
+  struct bl_key_run *damaged; /* one of the sources */
   uint32_t level;
   size_t count;
   struct merge_source sources[];
@@ -168,9 +173,15 @@ static bl_err refill(struct bl_keys *keys, struct merge_source *source) {
   return bl_keys__run_page(keys, source->run, source->page++, source->entries, &source->count);
 }
 
+static bl_err refill_or_say(struct merge_job *merge, struct merge_source *source) {
+  bl_err err = refill(merge->keys, source);
+  if (bl_keys__is_damage(err)) merge->damaged = source->run;
+  return err;
+}
+
 static bl_err merge_into(struct merge_job *merge, struct bl_key_writer *writer) {
   for (size_t i = 0; i < merge->count; i++) {
-    bl_err err = refill(merge->keys, &merge->sources[i]);
+    bl_err err = refill_or_say(merge, &merge->sources[i]);
     if (err != BL_OK) return err;
   }
   for (;;) {
@@ -185,7 +196,7 @@ static bl_err merge_into(struct merge_job *merge, struct bl_key_writer *writer) 
     if (least == NULL) return BL_OK;
     struct bl_key_entry entry = least->entries[least->at++];
     if (entry.offset >= merge->log_min) bl_keys__writer_put(writer, entry);
-    bl_err err = refill(merge->keys, least);
+    bl_err err = refill_or_say(merge, least);
     if (err != BL_OK) return err;
   }
 }
@@ -217,10 +228,11 @@ static void merge_done(struct bl_job *job) {
     struct bl_key_run *run = merge->sources[i].run;
     run->merging = false;
     run->users--;
-    if (merge->err != BL_OK) continue;
-    BL_ASSERT(bl_keys__take_run(&keys->runs, run));
+    /* One that a search found damaged meanwhile is dead already. */
+    if (merge->err != BL_OK || !bl_keys__take_run(&keys->runs, run)) continue;
     bl_keys__add_run(&keys->dead, run);
   }
+  if (merge->damaged != NULL) bl_keys__damaged(keys, merge->damaged, merge->err);
   bool merged = merge->err == BL_OK;
   if (merged && merge->out != NULL) bl_keys__add_run(&keys->runs, merge->out);
   free(merge);

@@ -58,26 +58,41 @@ void bl_keys__append(struct bl_keys *keys, uint64_t hash, int64_t offset) {
   bl_keys__freeze(keys, block);
 }
 
-/* Source: IndexService.buildIndex. */
-static void on_record(struct bl_follower *follower, const struct bl_record *record) {
-  struct bl_keys *keys = (struct bl_keys *)follower;
-  if (record->log_offset <= keys->last_log) return;
-  keys->last_log = record->log_offset;
-  if ((record->sys_flag & BL_SYS_TRANSACTION_MASK) == BL_SYS_ROLLBACK) return;
+/* RETURNS whether it has a key. Source: IndexService.buildIndex. */
+static bool take_record(struct bl_keys *keys, const struct bl_record *record) {
+  if ((record->sys_flag & BL_SYS_TRANSACTION_MASK) == BL_SYS_ROLLBACK) return false;
+  bool taken = false;
   struct bl_slice rest = record->properties;
   struct bl_slice name;
   struct bl_slice value;
   while (bl_properties_next(&rest, &name, &value)) {
     if (bl_slice_eq(name, BL_PROP_UNIQ_KEY)) {
       bl_keys__append(keys, bl_keys__hash(record->topic, value), record->log_offset);
+      taken = true;
     } else if (bl_slice_eq(name, BL_PROP_KEYS)) {
       while (value.ptr != NULL) {
         struct bl_slice key = bl_slice_cut(&value, ' ');
         if (key.len == 0) continue;
         bl_keys__append(keys, bl_keys__hash(record->topic, key), record->log_offset);
+        taken = true;
       }
     }
   }
+  return taken;
+}
+
+static void on_record(struct bl_follower *follower, const struct bl_record *record) {
+  struct bl_keys *keys = (struct bl_keys *)follower;
+  if (record->log_offset <= keys->last_log) return;
+  keys->last_log = record->log_offset;
+  if (!take_record(keys, record)) return;
+  keys->newest_log = record->log_offset;
+  keys->newest_ms = record->store_ms;
+}
+
+/* Some of it may be in other runs, too; a search finds each offset once. */
+static void on_again(struct bl_follower *follower, const struct bl_record *record) {
+  (void)take_record((struct bl_keys *)follower, record);
 }
 
 static int64_t needs_from(struct bl_follower *follower) {
@@ -107,6 +122,10 @@ static const struct bl_follower_ops follower_ops = {
     .snapshot_done = bl_keys__snapshot_done,
     .needs_from = needs_from,
     .log_min_moved = log_min_moved,
+    .unsettled = bl_keys__unsettled,
+    .wants_again = bl_keys__wants_again,
+    .on_again = on_again,
+    .again_done = bl_keys__again_done,
 };
 
 struct bl_keys *bl_keys_new(const char *dir, struct bl_disk *disk, struct bl_worker *pool) {
@@ -121,6 +140,7 @@ struct bl_keys *bl_keys_new(const char *dir, struct bl_disk *disk, struct bl_wor
   keys->pool = pool;
   keys->block_entries = BL_KEYS_BLOCK_ENTRIES;
   keys->last_log = -1;
+  keys->newest_log = -1;
   return keys;
 }
 
@@ -147,7 +167,9 @@ void bl_keys__clear(struct bl_keys *keys) {
   free_runs(keys, &keys->runs);
   free_runs(keys, &keys->dead);
   keys->last_log = -1;
+  keys->newest_log = -1;
   keys->covered = 0;
+  keys->hole_count = 0;
 }
 
 void bl_keys_free(struct bl_keys *keys) {
@@ -158,6 +180,12 @@ void bl_keys_free(struct bl_keys *keys) {
   bl_keys__clear(keys);
   free(keys->dir);
   free(keys);
+}
+
+bool bl_keys_newest(const struct bl_keys *keys, int64_t *out_offset, int64_t *out_store_ms) {
+  *out_offset = keys->newest_log;
+  *out_store_ms = keys->newest_ms;
+  return keys->newest_log >= 0;
 }
 
 struct bl_follower *bl_keys_follower(struct bl_keys *keys) {

@@ -8,6 +8,7 @@
 #ifndef BOLIDE_STORE_KEYS_KEYS_H
 #define BOLIDE_STORE_KEYS_KEYS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -23,15 +24,21 @@ struct bl_keys *bl_keys_new(const char *dir, struct bl_disk *disk, struct bl_wor
 /* Before the pool: waits for its own jobs on it. Accepts NULL. */
 void bl_keys_free(struct bl_keys *keys);
 struct bl_follower *bl_keys_follower(struct bl_keys *keys);
+/* FILLS log offset and store time of the newest record with a key that was shown since the start;
+ * false: none was. */
+bool bl_keys_newest(const struct bl_keys *keys, int64_t *out_offset, int64_t *out_store_ms);
 
-/* A search runs on the pool (runs may be cold). HOLDS the request until done; texts are copied at
- * once. FILLS log offsets, newest first, at most `max` (<= 256); those of the memory part included.
- */
+/* err BL_ERR_BUSY: a part of the index was damaged and is made again from the log; try again.
+ *
+ * A search runs on the pool (runs may be cold). HOLDS the request until done; texts are copied at
+ * once. FILLS log offsets below `below`, newest first, at most `max` (<= 256); those of the memory
+ * part included. */
 struct bl_keys_search {
   struct bl_job job;
   struct bl_keys *keys;
   uint64_t hash;
   uint32_t max;
+  int64_t below;
   int64_t offsets[256];
   uint32_t count;
   bl_err err;
@@ -39,6 +46,7 @@ struct bl_keys_search {
   void *internal;
 };
 void bl_keys_find(struct bl_keys *keys, struct bl_keys_search *search, struct bl_slice topic,
-                  struct bl_slice key, uint32_t max, void (*done)(struct bl_keys_search *search));
+                  struct bl_slice key, int64_t below, uint32_t max,
+                  void (*done)(struct bl_keys_search *search));
 
 #endif

@@ -4,6 +4,7 @@
  *   run.c       a run file: written, opened, searched
  *   jobs.c      on the pool: a full block becomes a run, runs are merged, dead ones deleted
  *   find.c      a search
+ *   repair.c    a run that is damaged or missing: its part of the log is shown again
  *   snapshot.c  bolide/keys.snapshot written;  load.c  read
  *
  * Blocks and runs do not change once they are full; the core counts who uses them, and only the
@@ -36,6 +37,7 @@ struct bl_key_block {
 
 struct bl_key_run {
   uint32_t users; /* searches, merges; not the list it is in */
+  bool damaged;   /* in no list any more but `dead` */
   bool merging;
   bool doomed; /* dead when the snapshot that is under way began */
   int file;
@@ -51,6 +53,13 @@ struct bl_key_runs {
   size_t count;
   size_t cap;
 };
+
+/* A range of the log whose keys are not all in the index, [from, to): they are shown again. */
+struct bl_key_hole {
+  int64_t from;
+  int64_t to;
+};
+#define BL_KEYS_HOLES_MAX 64
 
 /* A full block on its way to a run. */
 struct bl_key_freeze {
@@ -80,7 +89,9 @@ struct bl_keys {
   struct bl_disk *disk;
   struct bl_worker *pool;
   uint32_t block_entries;
-  int64_t last_log; /* of the last record taken; -1: none */
+  int64_t last_log;   /* of the last record taken; -1: none */
+  int64_t newest_log; /* of the last one that had a key; -1: none since the start */
+  int64_t newest_ms;
   int64_t log_min;
   int64_t covered; /* of the last snapshot on the disk */
   int64_t next_sequence;
@@ -92,6 +103,9 @@ struct bl_keys {
   bool merging;
   bool lost; /* entries were dropped: no snapshot from here on, so that the next start replays them
               */
+  struct bl_key_hole holes[BL_KEYS_HOLES_MAX]; /* the first one may be under way */
+  int hole_count;
+  bool repaired; /* since the last snapshot */
   uint32_t jobs;
   struct bl_keys_dump dump;
 };
@@ -150,6 +164,22 @@ void bl_keys__retry_frozen(struct bl_keys *keys);
 void bl_keys__drop_below_min(struct bl_keys *keys);
 void bl_keys__mark_doomed(struct bl_keys *keys);
 void bl_keys__delete_doomed(struct bl_keys *keys, bool done);
+
+/* find.c */
+/* Which of those that were read is damaged: errors of the disk and of what it gave. */
+static inline bool bl_keys__is_damage(bl_err err) {
+  return err == BL_ERR_CRC || err == BL_ERR_FORMAT || err == BL_ERR_SHORT || err == BL_ERR_IO ||
+         err == BL_ERR_NOT_FOUND || err == BL_ERR_VERSION;
+}
+
+/* repair.c */
+/* The run is in use no more, its file goes (so that the next start misses it), and what it held is
+ * shown again. */
+void bl_keys__damaged(struct bl_keys *keys, struct bl_key_run *run, bl_err err);
+void bl_keys__add_hole(struct bl_keys *keys, int64_t from, int64_t to);
+bool bl_keys__wants_again(struct bl_follower *follower, int64_t *out_from, int64_t *out_to);
+void bl_keys__again_done(struct bl_follower *follower, bl_err err);
+bool bl_keys__unsettled(struct bl_follower *follower);
 
 /* snapshot.c, load.c */
 #define BL_KEYS_SNAPSHOT_MAGIC 0x424C4B53u /* "BLKS" */

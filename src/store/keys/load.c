@@ -1,5 +1,6 @@
 /* Reads bolide/keys.snapshot. Whatever is wrong with it, the answer is an empty index and a replay
  * of the whole log: nothing here is the only copy. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,12 +27,21 @@ static bl_err take_run(struct bl_keys *keys, struct bl_cursor *in) {
   bool sound = run->sequence >= 0 && run->sequence < INT64_MAX && run->count > 0 &&
                run->count < INT64_MAX / (2 * (int64_t)sizeof(struct bl_key_entry)) &&
                run->first >= 0 && run->last >= run->first;
-  bl_err err = sound ? bl_keys__run_open(keys, run) : BL_ERR_FORMAT;
-  if (err != BL_OK) {
+  if (!sound) {
     free(run);
-    return err;
+    return BL_ERR_FORMAT;
   }
   if (run->sequence >= keys->next_sequence) keys->next_sequence = run->sequence + 1;
+  bl_err err = bl_keys__run_open(keys, run);
+  if (err != BL_OK) {
+    bl_log(BL_LOG_WARN, "store", "keys.run.unusable",
+           "first=%" PRId64 " last=%" PRId64
+           " error=%s going_on=\"its keys are taken from the log again\"",
+           run->first, run->last, bl_err_name(err));
+    bl_keys__add_hole(keys, run->first, run->last + 1);
+    free(run);
+    return bl_keys__is_damage(err) ? BL_OK : err;
+  }
   bl_keys__add_run(&keys->runs, run);
   return BL_OK;
 }

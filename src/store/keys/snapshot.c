@@ -81,7 +81,8 @@ static bool put_entries(struct bl_keys_dump *dump, struct bl_buf *out) {
 
 bool bl_keys__snapshot_step(struct bl_follower *follower, struct bl_snapshot *snapshot) {
   struct bl_keys *keys = (struct bl_keys *)follower;
-  if (keys->lost && !snapshot->started) return false;
+  /* Not while it lacks something that the one before has, or names. */
+  if ((keys->lost || keys->hole_count > 0) && !snapshot->started) return false;
   if (!snapshot->started) begin(keys, snapshot);
   struct bl_keys_dump *dump = &keys->dump;
   BL_ASSERT(dump->running);
@@ -103,4 +104,5 @@ void bl_keys__snapshot_done(struct bl_follower *follower, const struct bl_snapsh
   bool done = err == BL_OK && snapshot->file_count > 0;
   bl_keys__delete_doomed(keys, done);
   if (done) keys->covered = snapshot->covered_offset;
+  if (done && keys->hole_count == 0) keys->repaired = false;
 }

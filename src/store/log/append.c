@@ -20,16 +20,28 @@ static bool needs_roll(const struct bl_log *log, int64_t bytes) {
   return log->appended + bytes + BL_RECORD_BLANK_BYTES > log->segment_end;
 }
 
-bl_err bl_log_can_append(const struct bl_log *log, int64_t bytes) {
+/* Kept for metadata while no next file can be made: offset commits and deletions go on when the
+ * disk is full. */
+static int64_t reserve_bytes(const struct bl_log *log) {
+  int64_t quarter = log->segments.segment_bytes / 4;
+  return quarter < BL_LOG_RESERVE_BYTES ? quarter : BL_LOG_RESERVE_BYTES;
+}
+
+static bl_err stuck_error(const struct bl_segments *segments) {
+  return segments->next_err == BL_ERR_NO_SPACE ? BL_ERR_NO_SPACE : BL_ERR_NOT_AVAILABLE;
+}
+
+bl_err bl_log_can_append(const struct bl_log *log, int64_t bytes, bool reserved) {
   if (log->failed || log->closing) return BL_ERR_NOT_AVAILABLE;
   if (bytes > bl_log_record_max(log)) return BL_ERR_MESSAGE_ILLEGAL;
   int64_t end = log->appended + bytes;
   if (needs_roll(log, bytes)) {
-    const struct bl_segments *segments = &log->segments;
-    if (segments->next == BL_NEXT_FAILED)
-      return segments->next_err == BL_ERR_NO_SPACE ? BL_ERR_NO_SPACE : BL_ERR_NOT_AVAILABLE;
-    if (segments->next != BL_NEXT_READY) return BL_ERR_BUSY;
+    if (bl_segments_stuck(&log->segments)) return stuck_error(&log->segments);
+    if (log->segments.next != BL_NEXT_READY) return BL_ERR_BUSY;
     end = log->segment_end + bytes;
+  } else if (!reserved && end > log->segment_end - reserve_bytes(log) &&
+             bl_segments_stuck(&log->segments)) {
+    return stuck_error(&log->segments);
   }
   return end - log->written > log->ring.bytes / 2 ? BL_ERR_BUSY : BL_OK;
 }
@@ -73,10 +85,10 @@ static int64_t next_store_ms(struct bl_log *log) {
   return log->last_store_ms;
 }
 
-bl_err bl_log_append(struct bl_log *log, struct bl_record *record) {
+bl_err bl_log_append(struct bl_log *log, struct bl_record *record, bool reserved) {
   record->with_crc = log->settings.append_crc;
   int64_t bytes = bl_record_size(record);
-  bl_err err = bl_log_can_append(log, bytes);
+  bl_err err = bl_log_can_append(log, bytes, reserved);
   if (err != BL_OK) {
     if (needs_roll(log, bytes)) want_next(log);
     return err;
@@ -105,6 +117,7 @@ void bl_log_start_at(struct bl_log *log, int64_t offset) {
   if (segment->first_offset + log->segments.segment_bytes < bl_segments_end(&log->segments))
     log->segments.next = BL_NEXT_READY;
   if (log->appended > log->prepare_at) bl_segments_prepare(&log->segments);
+  bl_log_flush_start(log);
 }
 
 bl_err bl_log_read(const struct bl_log *log, int64_t offset, uint32_t len, void *to, bool wait) {

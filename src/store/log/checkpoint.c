@@ -6,9 +6,9 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/crc32.h"
+#include "base/log.h"
 #include "store/log/segments.h"
 
-#define SLOT_SPACING 4096
 #define VERSION 1
 #define CRC_AT (BL_CHECKPOINT_SLOT_BYTES - 4)
 
@@ -26,7 +26,7 @@ static void encode(const struct bl_checkpoint_mark *mark, char *to) {
   bl_store_u32(to + CRC_AT, bl_crc32(0, to, CRC_AT));
 }
 
-static bool decode(const char *from, struct bl_checkpoint_mark *out_mark) {
+bool bl_checkpoint_decode(const char *from, struct bl_checkpoint_mark *out_mark) {
   if (memcmp(from, magic, sizeof(magic)) != 0 || bl_load_u32(from + 8) != VERSION) return false;
   if (bl_load_u32(from + CRC_AT) != bl_crc32(0, from, CRC_AT)) return false;
   *out_mark = (struct bl_checkpoint_mark){
@@ -40,7 +40,7 @@ static bool decode(const char *from, struct bl_checkpoint_mark *out_mark) {
 }
 
 static int64_t place_of(uint64_t sequence) {
-  return (int64_t)(sequence % 2) * SLOT_SPACING;
+  return (int64_t)(sequence % 2) * BL_CHECKPOINT_SLOT_SPACING;
 }
 
 static bl_err write_slot(struct bl_checkpoint *checkpoint) {
@@ -79,9 +79,17 @@ bl_err bl_checkpoint_open(struct bl_checkpoint *checkpoint, struct bl_disk *disk
     char slot[BL_CHECKPOINT_SLOT_BYTES];
     struct bl_checkpoint_mark mark;
     size_t got = 0;
-    err = disk->ops->read(disk, checkpoint->file, slot, sizeof(slot), i * SLOT_SPACING, &got);
+    err = disk->ops->read(disk, checkpoint->file, slot, sizeof(slot),
+                          i * BL_CHECKPOINT_SLOT_SPACING, &got);
     if (err != BL_OK) return bl_why_set(why, err, "cannot read %s", path);
-    if (got < sizeof(slot) || !decode(slot, &mark)) continue;
+    if (got < sizeof(slot)) continue;
+    if (!bl_checkpoint_decode(slot, &mark)) {
+      static const char never_written[BL_CHECKPOINT_SLOT_BYTES];
+      if (memcmp(slot, never_written, sizeof(slot)) != 0)
+        bl_log(BL_LOG_WARN, "store", "checkpoint.damaged",
+               "file=%s slot=%d going_on_with=\"the other slot and the log\"", path, i);
+      continue;
+    }
     if (checkpoint->found && mark.sequence < checkpoint->mark.sequence) continue;
     checkpoint->found = true;
     checkpoint->mark = mark;

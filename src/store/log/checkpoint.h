@@ -20,6 +20,7 @@
 
 #define BL_CHECKPOINT_TAIL_BYTES_MAX 4096
 #define BL_CHECKPOINT_SLOT_BYTES 52
+#define BL_CHECKPOINT_SLOT_SPACING 4096
 
 struct bl_checkpoint_mark {
   uint64_t sequence;
@@ -50,5 +51,8 @@ void bl_checkpoint_write(struct bl_checkpoint *checkpoint, struct bl_worker *poo
 /* Writes and syncs it now: at close. */
 BL_MUST_CHECK bl_err bl_checkpoint_write_now(struct bl_checkpoint *checkpoint,
                                              const struct bl_checkpoint_mark *mark);
+
+/* FILLS the mark of a slot's BL_CHECKPOINT_SLOT_BYTES; false: it is none. */
+bool bl_checkpoint_decode(const char *from, struct bl_checkpoint_mark *out_mark);
 
 #endif

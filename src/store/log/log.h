@@ -2,24 +2,27 @@
  * see.
  *
  * Offsets grow: flushed <= written <= appended. The right to write [written, appended) is the
- * core's, except while flush.writing: then the flush worker's. Thread: core; jobs work on their own
- * fields, the ring's unwritten bytes and open files. */
+ * core's, except while flush.write_round.running: then the flush worker's, and in direct mode
+ * always. Thread: core; jobs work on their own fields, the ring's unwritten bytes and open files.
+ */
 #ifndef BOLIDE_STORE_LOG_LOG_H
 #define BOLIDE_STORE_LOG_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/log/ahead.h"
 #include "store/log/gate.h"
 #include "store/log/ring.h"
+#include "store/log/round.h"
 #include "store/log/segments.h"
 #include "store/store.h"
 
 #define BL_LOG_PIECES_MAX 8
-#define BL_LOG_SYNC_FILES_MAX 16
 /* A record that claims to be longer is damage: bounds what recovery reads into memory. */
 #define BL_LOG_RECORD_BYTES_MAX (64 << 20)
 #define BL_LOG_FENCES_MAX 64
+#define BL_LOG_RESERVE_BYTES ((int64_t)64 << 20)
 
 /* One write: a run of ring bytes into one file. */
 struct bl_log_piece {
@@ -30,23 +33,17 @@ struct bl_log_piece {
 };
 
 struct bl_flush {
-  bool slow;    /* the last write took over 1 ms: the next is the worker's */
-  bool writing; /* the worker has the right to write */
-  bool syncing;
+  bool is_direct;     /* for good: chosen at start */
+  bool slow;          /* buffered: the last write took over 1 ms, the next is the worker's */
   bool due;           /* ASYNC_FLUSH: sync at the next chance */
   bool names_durable; /* the folders were synced once */
-  struct bl_job write_job;
-  struct bl_log_piece pieces[BL_LOG_PIECES_MAX];
-  int piece_count;
-  int64_t write_to;
-  int64_t write_ns;
-  bl_err write_err;
-  struct bl_job sync_job;
-  int sync_files[BL_LOG_SYNC_FILES_MAX];
-  int sync_count;
-  int64_t sync_to;
-  int64_t sync_ns;
-  bl_err sync_err;
+  int64_t start;      /* where the log ended at start */
+  int64_t due_to;     /* ASYNC_FLUSH: syncs follow one another until `flushed` is there */
+  int64_t core_writes;
+  struct bl_round write_round;
+  struct bl_round sync_round;
+  struct bl_direct direct;
+  struct bl_ahead ahead; /* direct mode under SYNC_FLUSH */
   struct bl_timer timer; /* ASYNC_FLUSH */
   /* ASYNC_FLUSH: the kernel is told to begin writing early, so that a sync finds little to do. */
   bool starting;
@@ -89,8 +86,9 @@ struct bl_log {
 
 /* Bytes that one record may have. */
 int64_t bl_log_record_max(const struct bl_log *log);
-BL_MUST_CHECK bl_err bl_log_can_append(const struct bl_log *log, int64_t bytes);
-BL_MUST_CHECK bl_err bl_log_append(struct bl_log *log, struct bl_record *record);
+/* reserved: it may use the end of the last file, too, when no next one can be made. */
+BL_MUST_CHECK bl_err bl_log_can_append(const struct bl_log *log, int64_t bytes, bool reserved);
+BL_MUST_CHECK bl_err bl_log_append(struct bl_log *log, struct bl_record *record, bool reserved);
 /* After recovery: the end of the log is `offset`, all of it durable. */
 void bl_log_start_at(struct bl_log *log, int64_t offset);
 /* FILLS `to` from the ring or a file (wait: also when it must be read from the disk). No check of
@@ -100,6 +98,10 @@ BL_MUST_CHECK bl_err bl_log_read(const struct bl_log *log, int64_t offset, uint3
 
 /* flush.c */
 void bl_log_flush_init(struct bl_log *log);
+/* Once the log's end is known: chooses the mode. Blocks: at start. */
+void bl_log_flush_start(struct bl_log *log);
+/* No job may be running. */
+void bl_log_flush_fini(struct bl_log *log);
 /* Writes what was appended (or has it written), and starts a sync when one is wanted. */
 void bl_log_flush_turn(struct bl_log *log);
 /* Syncs the folders that hold the files: their names must be on disk before a record in them counts
@@ -110,7 +112,7 @@ static inline bool bl_log_is_durable(const struct bl_log *log) {
   return log->flushed == log->appended;
 }
 static inline bool bl_log_is_busy(const struct bl_log *log) {
-  return log->flush.writing || log->flush.syncing;
+  return log->flush.write_round.running || log->flush.sync_round.running;
 }
 /* Stops for good. Only the first reason is kept. */
 void bl_log_fail(struct bl_log *log, const char *what, bl_err err);

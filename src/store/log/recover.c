@@ -8,6 +8,8 @@
 #include "store/log/tail.h"
 #include "store/log/walk.h"
 
+#define LOOK_BACK_BYTES 65536
+
 struct replay {
   struct bl_log *log;
   struct bl_recovery *recovery;
@@ -179,6 +181,40 @@ static bl_err first_store_ms(struct replay *replay) {
   return err == BL_ERR_IO ? err : BL_OK;
 }
 
+/* Takes the store times of the records in [from, end), which lie in one file. */
+static bl_err take_store_ms(struct replay *replay, int64_t from, int64_t end, bool *out_found) {
+  bl_err err = bl_walk_find(&replay->walk, from, end, &from);
+  while (err == BL_OK && from < end) {
+    struct bl_record record;
+    err = bl_walk_record(&replay->walk, from, &record);
+    if (err != BL_OK) return err == BL_ERR_IO ? err : BL_OK;
+    *out_found = true;
+    if (record.store_ms > replay->log->last_store_ms) replay->log->last_store_ms = record.store_ms;
+    from += record.size_bytes;
+  }
+  return err;
+}
+
+/* Store times go on from that of the last record, which the replay may not come by: it begins at
+ * `start`, and the checkpoint may be older or gone. */
+static bl_err find_store_ms(struct replay *replay, int64_t start) {
+  const struct bl_checkpoint *checkpoint = replay->recovery->checkpoint;
+  const struct bl_segments *segments = &replay->log->segments;
+  bool found = checkpoint->found && checkpoint->mark.flushed >= start;
+  for (int64_t end = start; !found && end > bl_segments_min(segments);) {
+    const struct bl_segment *segment = bl_segments_find(segments, end - 1);
+    BL_ASSERT(segment != NULL);
+    for (int64_t back = LOOK_BACK_BYTES; !found; back *= 8) {
+      int64_t from = end - back > segment->first_offset ? end - back : segment->first_offset;
+      bl_err err = take_store_ms(replay, from, end, &found);
+      if (err != BL_OK) return err;
+      if (from == segment->first_offset) break;
+    }
+    end = segment->first_offset;
+  }
+  return BL_OK;
+}
+
 static bl_err end_here(struct replay *replay, struct bl_why *why) {
   struct bl_log *log = replay->log;
   struct bl_recovery *recovery = replay->recovery;
@@ -210,6 +246,7 @@ bl_err bl_log_recover(struct bl_log *log, struct bl_recovery *recovery, struct b
     recovery->followers[i]->ops->log_min_moved(recovery->followers[i], min_offset);
   if (err == BL_OK) err = first_store_ms(&replay);
   log->last_store_ms = recovery->checkpoint->mark.store_ms;
+  if (err == BL_OK) err = find_store_ms(&replay, start);
   if (err == BL_OK) err = replay_from(&replay, start);
   if (err == BL_OK) err = replay_for_discarded(&replay);
   bl_walk_fini(&replay.walk);

@@ -481,5 +481,5 @@ int main(void) {
       cmocka_unit_test(a_log_may_begin_above_zero),
       cmocka_unit_test(an_unreadable_disk_is_no_empty_one),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return st_run(tests, sizeof(tests) / sizeof(tests[0]));
 }

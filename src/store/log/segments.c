@@ -10,8 +10,8 @@
 #define NAME_DIGITS 20
 #define RETRY_MS 1000
 
-static void path_of(const struct bl_segments *segments, int64_t offset,
-                    char out_path[BL_STORE_PATH_BYTES_MAX]) {
+void bl_segments_path(const struct bl_segments *segments, int64_t offset,
+                      char out_path[BL_STORE_PATH_BYTES_MAX]) {
   snprintf(out_path, BL_STORE_PATH_BYTES_MAX, "%s/commitlog/%020" PRId64, segments->dir, offset);
 }
 
@@ -29,10 +29,11 @@ static bl_err make_file(const struct bl_segments *segments, int64_t offset, bool
   char path[BL_STORE_PATH_BYTES_MAX];
   char folder[BL_STORE_PATH_BYTES_MAX];
   spare_of(segments, offset, spare);
-  path_of(segments, offset, path);
+  bl_segments_path(segments, offset, path);
   snprintf(folder, sizeof(folder), "%s/commitlog", segments->dir);
   int file = -1;
-  unsigned flags = BL_OPEN_READ | BL_OPEN_WRITE | BL_OPEN_CREATE | BL_OPEN_TRUNCATE;
+  unsigned flags =
+      BL_OPEN_READ | BL_OPEN_WRITE | BL_OPEN_CREATE | BL_OPEN_TRUNCATE | BL_OPEN_NO_READ_AHEAD;
   bl_err err = disk->ops->open(disk, spare, flags, &file, why);
   if (err != BL_OK) return err;
   err = disk->ops->allocate(disk, file, segments->segment_bytes);
@@ -57,12 +58,13 @@ static void add_item(struct bl_segments *segments, int64_t offset, int file) {
   }
   BL_ASSERT(segments->count == 0 || offset == bl_segments_end(segments));
   segments->items[segments->count++] =
-      (struct bl_segment){offset, offset + segments->segment_bytes, file};
+      (struct bl_segment){offset, offset + segments->segment_bytes, file, 0, 0};
 }
 
 static void run_prepare(struct bl_job *job) {
   struct bl_segments *segments = BL_CONTAINER(job, struct bl_segments, job);
-  segments->job_err = make_file(segments, segments->job_offset, true, &segments->job_file, NULL);
+  segments->job_err =
+      make_file(segments, segments->job_offset, true, &segments->job_file, &segments->job_why);
 }
 
 static void done_prepare(struct bl_job *job) {
@@ -70,10 +72,12 @@ static void done_prepare(struct bl_job *job) {
   if (segments->job_err == BL_OK) {
     add_item(segments, segments->job_offset, segments->job_file);
     segments->next = BL_NEXT_READY;
+    segments->next_err = BL_OK;
     return;
   }
   segments->next = BL_NEXT_FAILED;
   segments->next_err = segments->job_err;
+  segments->next_why = segments->job_why;
   bl_timer_set(segments->timers, &segments->retry, bl_clock_mono_ms(segments->clock) + RETRY_MS);
 }
 
@@ -100,17 +104,68 @@ void bl_segments_init(struct bl_segments *segments, const char *dir, int64_t seg
                                    .clock = clock,
                                    .retry = {.fire = fire_retry},
                                    .job = {.run = run_prepare, .done = done_prepare}};
+  bl_list_init(&segments->gone);
 }
 
 void bl_segments_fini(struct bl_segments *segments) {
   if (segments->disk == NULL) return;
-  BL_ASSERT(segments->next != BL_NEXT_PREPARING);
+  BL_ASSERT(segments->next != BL_NEXT_PREPARING && bl_list_empty(&segments->gone));
   bl_timer_cancel(segments->timers, &segments->retry);
   for (int i = 0; i < segments->count; i++)
     segments->disk->ops->close(segments->disk, segments->items[i].file);
   free(segments->items);
   segments->items = NULL;
   segments->count = 0;
+}
+
+static void run_close(struct bl_job *job) {
+  struct bl_segment_gone *gone = BL_CONTAINER(job, struct bl_segment_gone, job);
+  gone->segments->disk->ops->close(gone->segments->disk, gone->file);
+}
+
+static void done_close(struct bl_job *job) {
+  struct bl_segment_gone *gone = BL_CONTAINER(job, struct bl_segment_gone, job);
+  bl_list_remove(&gone->node);
+  free(gone);
+}
+
+static void close_unheld(struct bl_segment_gone *gone) {
+  if (gone->holders > 0) return;
+  gone->job = (struct bl_job){.run = run_close, .done = done_close};
+  bl_worker_submit(gone->segments->pool, &gone->job);
+}
+
+void bl_segments_forget_first(struct bl_segments *segments) {
+  BL_ASSERT(segments->count > 1);
+  const struct bl_segment *first = &segments->items[0];
+  struct bl_segment_gone *gone = calloc(1, sizeof(*gone));
+  BL_ASSERT(gone != NULL);
+  gone->segments = segments;
+  gone->first_offset = first->first_offset;
+  gone->file = first->file;
+  gone->holders = first->holders;
+  bl_list_add_last(&segments->gone, &gone->node);
+  segments->count--;
+  memmove(segments->items, segments->items + 1, (size_t)segments->count * sizeof(*first));
+  close_unheld(gone);
+}
+
+void bl_segments_release(struct bl_segments *segments, int64_t first_offset) {
+  struct bl_segment *segment = bl_segments_find(segments, first_offset);
+  if (segment != NULL) {
+    BL_ASSERT(segment->first_offset == first_offset && segment->holders > 0);
+    segment->holders--;
+    return;
+  }
+  struct bl_list *node = segments->gone.next;
+  while (BL_CONTAINER(node, struct bl_segment_gone, node)->first_offset != first_offset) {
+    node = node->next;
+    BL_ASSERT(node != &segments->gone);
+  }
+  struct bl_segment_gone *gone = BL_CONTAINER(node, struct bl_segment_gone, node);
+  BL_ASSERT(gone->holders > 0);
+  gone->holders--;
+  close_unheld(gone);
 }
 
 void bl_segments_prepare(struct bl_segments *segments) {
@@ -129,7 +184,7 @@ bl_err bl_segments_drop_last(struct bl_segments *segments, const char *aside) {
   struct bl_disk *disk = segments->disk;
   struct bl_segment *last = &segments->items[--segments->count];
   char path[BL_STORE_PATH_BYTES_MAX];
-  path_of(segments, last->first_offset, path);
+  bl_segments_path(segments, last->first_offset, path);
   disk->ops->close(disk, last->file);
   return aside != NULL ? disk->ops->rename(disk, path, aside) : disk->ops->remove(disk, path);
 }
@@ -139,7 +194,8 @@ static bl_err open_file(struct bl_segments *segments, const char *path, bool is_
                         struct bl_why *why) {
   struct bl_disk *disk = segments->disk;
   int file = -1;
-  bl_err err = disk->ops->open(disk, path, BL_OPEN_READ | BL_OPEN_WRITE, &file, why);
+  unsigned flags = BL_OPEN_READ | BL_OPEN_WRITE | BL_OPEN_NO_READ_AHEAD;
+  bl_err err = disk->ops->open(disk, path, flags, &file, why);
   if (err != BL_OK) return err;
   int64_t size = 0;
   err = disk->ops->size(disk, file, &size);

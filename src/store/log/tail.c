@@ -149,11 +149,11 @@ static bl_err clean_file(struct tail *tail, const struct bl_segment *segment, in
   return err == BL_OK ? BL_OK : io_error(log, err, "zero what is", why);
 }
 
-/* Files behind the one that holds the end: gone, but the next one stays when it reads zero. */
+/* Files behind the one that holds the end: gone, but the next one stays when it reads zero. Each is
+ * gone for good before the one in front of it goes: a crash must leave no hole. */
 static bl_err drop_later(struct tail *tail, int keep, struct bl_why *why) {
   struct bl_log *log = tail->log;
   struct bl_segments *segments = &log->segments;
-  int before = segments->count;
   while (segments->count > keep) {
     const struct bl_segment *last = &segments->items[segments->count - 1];
     int64_t data = 0;
@@ -170,8 +170,10 @@ static bl_err drop_later(struct tail *tail, int keep, struct bl_why *why) {
     }
     err = bl_segments_drop_last(segments, data > 0 ? path : NULL);
     if (err != BL_OK) return io_error(log, err, "remove a file", why);
+    err = sync_folders(log, why);
+    if (err != BL_OK) return err;
   }
-  return segments->count < before ? sync_folders(log, why) : BL_OK;
+  return BL_OK;
 }
 
 bl_err bl_tail_clean(struct bl_log *log, int64_t end, struct bl_why *why) {

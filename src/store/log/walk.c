@@ -11,6 +11,8 @@
  * offset). */
 #define OWN_OFFSET_AT 28
 #define HEAD_BYTES 36
+/* Looked through at once for the next record. */
+#define FIND_BYTES 65536
 
 void bl_walk_init(struct bl_walk *walk, const struct bl_log *log) {
   *walk = (struct bl_walk){.log = log};
@@ -87,22 +89,54 @@ bl_err bl_walk_record(struct bl_walk *walk, int64_t offset, struct bl_record *ou
   return err;
 }
 
+/* The first place in [at, end) that may be a record: its second magic byte is there. */
+static const char *next_candidate(const char *at, const char *end) {
+  while (end - at >= HEAD_BYTES) {
+    const char *hit =
+        memchr(at + 5, (int)(BL_RECORD_MAGIC_V1 >> 16 & 0xff), (size_t)(end - at - HEAD_BYTES + 1));
+    if (hit == NULL) break;
+    at = hit - 5;
+    if (is_magic(bl_load_u32(at + 4))) return at;
+    at++;
+  }
+  return NULL;
+}
+
+/* Looks through one window. FILLS *io_offset with the next candidate, or where to go on. */
+static bl_err find_candidate(struct bl_walk *walk, int64_t *io_offset, bool *out_found) {
+  int64_t offset = *io_offset;
+  int64_t len = rest_of_file(walk, offset);
+  const char *bytes = NULL;
+  *out_found = false;
+  if (len < HEAD_BYTES) {
+    *io_offset = offset + len;
+    return BL_OK;
+  }
+  if (len > FIND_BYTES) len = FIND_BYTES;
+  bl_err err = bl_walk_bytes(walk, offset, len, &bytes);
+  if (err != BL_OK) return err;
+  const char *end = bytes + len;
+  for (const char *at = bytes; (at = next_candidate(at, end)) != NULL; at++) {
+    if ((int64_t)bl_load_u64(at + OWN_OFFSET_AT) != offset + (at - bytes)) continue;
+    *io_offset = offset + (at - bytes);
+    *out_found = true;
+    return BL_OK;
+  }
+  *io_offset = offset + len - (len == rest_of_file(walk, offset) ? 0 : HEAD_BYTES - 1);
+  return BL_OK;
+}
+
 bl_err bl_walk_find(struct bl_walk *walk, int64_t offset, int64_t limit, int64_t *out_offset) {
   while (offset < limit) {
-    int64_t rest = rest_of_file(walk, offset);
-    if (rest < HEAD_BYTES) {
-      offset += rest;
-      continue;
-    }
-    const char *at = NULL;
-    bl_err err = bl_walk_bytes(walk, offset, HEAD_BYTES, &at);
+    bool found = false;
+    bl_err err = find_candidate(walk, &offset, &found);
     if (err != BL_OK) return err;
-    if (is_magic(bl_load_u32(at + 4)) && (int64_t)bl_load_u64(at + OWN_OFFSET_AT) == offset) {
-      struct bl_record record;
-      err = bl_walk_record(walk, offset, &record);
-      if (err == BL_OK) break;
-      if (err == BL_ERR_IO) return err;
-    }
+    if (!found) continue;
+    if (offset >= limit) break;
+    struct bl_record record;
+    err = bl_walk_record(walk, offset, &record);
+    if (err == BL_OK) break;
+    if (err == BL_ERR_IO) return err;
     offset++;
   }
   *out_offset = offset < limit ? offset : limit;

@@ -77,6 +77,18 @@ static bl_err take_lines(struct bl_meta *meta, struct bl_slice rest, const char 
   return BL_ERR_SHORT;
 }
 
+/* Whether the last line is the checksum of all before it: then a version that is not known is one,
+ * and not damage. */
+static bool is_whole(struct bl_slice bytes) {
+  size_t at = bytes.len > 0 ? bytes.len - 1 : 0;
+  while (at > 0 && bytes.ptr[at - 1] != '\n') at--;
+  struct bl_slice line = bl_slice_from(bytes, at);
+  line = bl_slice_cut(&line, '\n');
+  int64_t stored;
+  return bl_slice_is(bl_slice_cut(&line, ' '), "end") && bl_slice_i64(line, &stored) &&
+         stored == bl_crc32(0, bytes.ptr, at);
+}
+
 static bl_err read_one(struct bl_meta *meta, const char *path, struct bl_why *why) {
   for (int i = 0; i < meta->count; i++) meta->entries[i].known.count = 0;
   struct bl_arena arena;
@@ -88,6 +100,8 @@ static bl_err read_one(struct bl_meta *meta, const char *path, struct bl_why *wh
     struct bl_slice first = bl_slice_cut(&rest, '\n');
     if (!bl_slice_is(bl_slice_cut(&first, ' '), MAGIC)) {
       err = BL_ERR_FORMAT;
+    } else if (!bl_slice_is(first, VERSION) && !is_whole(bytes)) {
+      err = BL_ERR_CRC;
     } else if (!bl_slice_is(first, VERSION)) {
       err = bl_why_set(why, BL_ERR_VERSION,
                        "%s has version %.*s, this program knows version " VERSION

@@ -49,6 +49,19 @@ static void say_recovered(struct bl_meta *meta, struct bl_meta_entry *entry, bl_
          err == BL_ERR_FORMAT ? why->text : bl_err_text(err), with);
 }
 
+/* Damage that leaves good JSON looks the same: so it is said. */
+static void count_foreign(struct bl_meta *meta, const struct bl_meta_entry *entry,
+                          const char *suffix) {
+  if (!entry->foreign) return;
+  meta->stats.foreign_tables++;
+  if (entry->known.count == 0) return; /* the first start in this directory */
+  bl_log(
+      BL_LOG_WARN, "store", "meta.file.foreign",
+      "file=config/%s%s reason=\"it is not as this program wrote it: somebody else did, and what "
+      "it says counts\"",
+      entry->table.file_name, suffix);
+}
+
 static bl_err load_table(struct bl_meta *meta, struct bl_meta_entry *entry, struct bl_why *why) {
   char path[512];
   char bak_path[520];
@@ -61,7 +74,7 @@ static bl_err load_table(struct bl_meta *meta, struct bl_meta_entry *entry, stru
   entry->sure = true;
   bl_err err = offer_file(meta, entry, path, &first_why);
   if (err == BL_OK) {
-    if (entry->foreign) meta->stats.foreign_tables++;
+    count_foreign(meta, entry, "");
     return BL_OK;
   }
   if (!is_damage(err)) return bl_why_set(why, err, "cannot read %s: %s", path, bl_err_text(err));
@@ -69,7 +82,7 @@ static bl_err load_table(struct bl_meta *meta, struct bl_meta_entry *entry, stru
   bl_err bak_err = offer_file(meta, entry, bak_path, &bak_why);
   if (bak_err == BL_OK) {
     say_recovered(meta, entry, err, &first_why, "its .bak");
-    if (entry->foreign) meta->stats.foreign_tables++;
+    count_foreign(meta, entry, ".bak");
     return BL_OK;
   }
   if (!is_damage(bak_err)) {

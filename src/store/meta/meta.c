@@ -63,8 +63,18 @@ static void on_record(struct bl_follower *follower, const struct bl_record *reco
   }
 }
 
+/* A table's .bak stands in for a damaged file with the records from where it ends: those stay as
+ * long as it is there. */
 static int64_t needs_from(struct bl_follower *follower) {
-  return ((struct bl_meta *)follower)->covered;
+  const struct bl_meta *meta = (const struct bl_meta *)follower;
+  int64_t needed = meta->covered;
+  for (int i = 0; i < meta->count; i++) {
+    const struct bl_meta_generations *known = &meta->entries[i].known;
+    for (int k = 0; k < known->count; k++) {
+      if (known->items[k].covered < needed) needed = known->items[k].covered;
+    }
+  }
+  return needed;
 }
 
 static void log_min_moved(struct bl_follower *follower, int64_t min_offset) {

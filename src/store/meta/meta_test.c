@@ -181,7 +181,7 @@ static void a_damaged_covered_file_is_replaced_by_its_previous(void **state) {
   assert_int_equal(mt_stats_of(f).foreign_tables, 0);
   assert_int_equal(f->tables[0].value[1], 5);
   assert_int_equal(f->tables[0].value[2], 6);
-  mt_write_file(f, "/store/bolide/meta.covered", "bolide-meta-covered 2\nend 0\n");
+  mt_write_file(f, "/store/bolide/meta.covered", "bolide-meta-covered 2\nend 2045222645\n");
   bl_meta_free(f->meta);
   mt_open_meta(f);
   int64_t covered;
@@ -289,6 +289,31 @@ static void a_log_that_lost_its_end_does_not_hide_what_follows(void **state) {
   assert_int_equal(mt_stats_of(f).foreign_tables, 0);
 }
 
+/* Retention asks what of the log is needed: records behind a .bak are, so that it can stand in; and
+ * a .bak does not get old. */
+static void a_previous_file_needs_the_log_behind_it_and_is_renewed(void **state) {
+  struct mt *f = *state;
+  struct bl_why why;
+  assert_int_equal(mt_start(f, &why), BL_OK);
+  mt_change(f, 0, 1, 5);
+  assert_int_equal(mt_snapshot(f), BL_OK);
+  int64_t first = mt_log_end(f);
+  mt_change(f, 0, 1, 6);
+  assert_int_equal(mt_snapshot(f), BL_OK);
+  assert_int_equal(f->follower->ops->needs_from(f->follower), first);
+  /* Much of the log later nothing else has changed. */
+  int64_t later = mt_log_end(f) + (2 << 20);
+  assert_int_equal(bl_driver_snapshot(f->follower, f->disk, later), BL_OK);
+  assert_int_equal(f->follower->ops->needs_from(f->follower), later);
+  bl_meta_free(f->meta);
+  mt_write_file(f, "/store/config/topics.json", "{damaged");
+  f->log_count = 0; /* the files with the records are gone */
+  mt_open_meta(f);
+  assert_int_equal(bl_driver_load(f->follower), later);
+  assert_int_equal(f->tables[0].value[1], 6);
+  assert_int_equal(bl_meta_replay_done(f->meta, later, &why), BL_OK);
+}
+
 static void a_snapshot_given_up_halfway_leaks_nothing(void **state) {
   struct mt *f = *state;
   struct bl_why why;
@@ -328,6 +353,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(strange_records_are_skipped, mt_setup, mt_teardown),
       cmocka_unit_test_setup_teardown(a_log_that_lost_its_end_does_not_hide_what_follows, mt_setup,
                                       mt_teardown),
+      cmocka_unit_test_setup_teardown(a_previous_file_needs_the_log_behind_it_and_is_renewed,
+                                      mt_setup, mt_teardown),
       cmocka_unit_test_setup_teardown(a_snapshot_given_up_halfway_leaks_nothing, mt_setup,
                                       mt_teardown),
   };

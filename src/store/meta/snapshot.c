@@ -3,6 +3,7 @@
 #include "store/meta/meta_internal.h"
 
 #define INTENT_AT 0 /* its place among the snapshot's files */
+#define BAK_BEHIND_BYTES_MAX (1 << 20)
 
 static struct bl_snapshot_file *add_file(struct bl_meta *meta, struct bl_snapshot *snapshot,
                                          const char *folder, const char *name, bool keep_previous) {
@@ -51,7 +52,10 @@ static void end_table(struct bl_meta *meta, struct bl_snapshot *snapshot) {
       .crc = meta->step_crc,
   };
   const struct bl_meta_generations *known = &entry->known;
-  entry->unchanged = entry->sure && !entry->damaged && known->count > 0 && !out->failed &&
+  /* An old .bak would hold the log: the same again, and .bak is what the file was, too. */
+  bool renew =
+      known->count > 1 && entry->next.covered - known->items[0].covered > BAK_BEHIND_BYTES_MAX;
+  entry->unchanged = entry->sure && !entry->damaged && known->count > 0 && !out->failed && !renew &&
                      bl_meta__same(&known->items[known->count - 1], &entry->next);
   if (!entry->unchanged) return;
   bl_buf_fini(out);

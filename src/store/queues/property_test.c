@@ -19,7 +19,7 @@ enum { TOPICS = 3, IDS = 3, QUEUES = TOPICS * IDS, LOG_MAX = 40000, RECORD_BYTES
 
 static const char *const topics[TOPICS] = {"TopicTest", "%RETRY%group", "c"};
 
-enum kind { MESSAGE, RETIRE };
+enum kind { MESSAGE, RETIRE, RETIRE_QUEUE };
 
 struct logged {
   enum kind kind;
@@ -39,7 +39,7 @@ struct history {
   struct logged log[LOG_MAX]; /* number i is at log offset i * 10 */
   int log_count;
   int64_t log_min;
-  int64_t retired[TOPICS];
+  int64_t retired[QUEUES];
   int64_t next[QUEUES];
   uint64_t random;
   uint64_t seed;
@@ -52,7 +52,10 @@ static uint64_t roll(struct history *h, uint64_t sides) {
 static void open_index(struct history *h) {
   h->queues = bl_queues_new("/store", h->disk, h->pool);
   bl_queues__set_segment_bytes(h->queues, 64 << 10);
-  h->queues->dump_step_bytes = 40; /* a queue or a chunk or two a step */
+  h->queues->dump_step_bytes = 40; /* a queue or two a step */
+  h->queues->refs_max = 4 + (uint32_t)(h->seed % 8);
+  h->queues->small_part_bytes = 0;
+  if (h->seed % 2 == 0) h->queues->tail_bytes_soft = 4000; /* chunks of 128 and 32 units */
   h->follower = bl_queues_follower(h->queues);
 }
 
@@ -65,6 +68,12 @@ static void show(struct history *h, int i) {
   int64_t log_offset = (int64_t)i * RECORD_BYTES;
   if (logged->kind == RETIRE) {
     bl_queues_retire_topic(h->queues, bl_slice_text(topics[logged->queue]), log_offset);
+    return;
+  }
+  if (logged->kind == RETIRE_QUEUE) {
+    struct bl_queue *queue =
+        bl_queues_find(h->queues, bl_slice_text(topics[logged->queue / IDS]), logged->queue % IDS);
+    if (queue != NULL) bl_queues_retire_queue(queue, logged->queue_offset);
     return;
   }
   char properties[64];
@@ -96,9 +105,23 @@ static void append(struct history *h) {
   show(h, h->log_count++);
 }
 
+static void raise(int64_t *retired, int64_t log_offset) {
+  if (log_offset > *retired) *retired = log_offset;
+}
+
 static void retire(struct history *h) {
-  h->log[h->log_count] = (struct logged){.kind = RETIRE, .queue = (int)roll(h, TOPICS)};
-  h->retired[h->log[h->log_count].queue] = log_end(h);
+  int topic = (int)roll(h, TOPICS);
+  h->log[h->log_count] = (struct logged){.kind = RETIRE, .queue = topic};
+  for (int i = 0; i < IDS; i++) raise(&h->retired[topic * IDS + i], log_end(h));
+  show(h, h->log_count++);
+}
+
+/* Retention of a queue: up to anywhere. What is done is seen again in the log, for the model. */
+static void retire_queue(struct history *h) {
+  int queue = (int)roll(h, QUEUES);
+  int64_t to = (int64_t)roll(h, (uint64_t)h->log_count + 1) * RECORD_BYTES;
+  h->log[h->log_count] = (struct logged){.kind = RETIRE_QUEUE, .queue = queue, .queue_offset = to};
+  if (h->next[queue] > 0) raise(&h->retired[queue], to);
   show(h, h->log_count++);
 }
 
@@ -106,7 +129,7 @@ static void retire(struct history *h) {
 static int expected(const struct history *h, int queue, struct bl_queue_entry *out) {
   int count = 0;
   int64_t next = 0;
-  int64_t floor = h->log_min > h->retired[queue / IDS] ? h->log_min : h->retired[queue / IDS];
+  int64_t floor = h->log_min > h->retired[queue] ? h->log_min : h->retired[queue];
   for (int i = 0; i < h->log_count; i++) {
     const struct logged *logged = &h->log[i];
     if (logged->kind != MESSAGE || logged->queue != queue) continue;
@@ -229,8 +252,10 @@ static void step(struct history *h) {
     h->log_min += (int64_t)roll(h, (uint64_t)(limit - h->log_min) + 1);
     h->log_min -= h->log_min % RECORD_BYTES;
     h->follower->ops->log_min_moved(h->follower, h->log_min);
-  } else if (dice < 82) {
+  } else if (dice < 81) {
     retire(h);
+  } else if (dice < 82) {
+    retire_queue(h);
   } else if (dice < 85) {
     bl_disk_fake_fail(h->fake, BL_FAKE_WRITE, "", (int64_t)roll(h, 5), (int64_t)roll(h, 5),
                       BL_ERR_NO_SPACE);
@@ -244,7 +269,7 @@ static void step(struct history *h) {
 
 static void any_history_reads_like_the_list(void **state) {
   (void)state;
-  for (uint64_t seed = 1; seed <= 30; seed++) {
+  for (uint64_t seed = 1; seed <= 40; seed++) {
     struct history *h = calloc(1, sizeof(*h));
     h->seed = seed;
     h->random = seed * 1000003;

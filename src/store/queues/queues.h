@@ -2,7 +2,8 @@
  *
  * Not a file per queue: each queue has a small growing tail of entries in memory; a full tail goes
  * as a chunk to shared index segments (bolide/index/), and the queue keeps a directory of its
- * chunks. The snapshot (bolide/queues.snapshot) holds tails and directories.
+ * chunks, of which the older part is on the disk, too. Snapshots (bolide/queues/) hold tails and
+ * directories of the queues that changed since the one before.
  *
  * Offsets are assigned when a message is appended (bl_queue_assign); entries appear when the record
  * is visible (on_record). A queue that was deleted keeps its next offset, so that a topic created
@@ -61,11 +62,20 @@ int32_t bl_queue_id(const struct bl_queue *queue);
 /* The next offset of the queue, taken: RETURNS it and moves on by `count`. The record that carries
  * it must be appended in the same turn. */
 int64_t bl_queue_assign(struct bl_queue *queue, uint32_t count);
+/* The same for a record that was just appended at log_offset: when it becomes visible its queue is
+ * known without a look-up by name. In order of log offset. */
+int64_t bl_queue_assign_at(struct bl_queue *queue, uint32_t count, int64_t log_offset);
 /* First readable offset. When retention cut within a chunk that is not in memory, it is the offset
  * at which that chunk begins until somebody read the chunk: never above the true one. */
 int64_t bl_queue_min_offset(const struct bl_queue *queue);
 /* One after the last readable offset. */
 int64_t bl_queue_max_offset(const struct bl_queue *queue);
+/* Whether queues may have had messages that neither the snapshot nor the log knows: the snapshot
+ * was lost, and the log does not begin at 0. At start, after the replay. */
+bool bl_queues_front_lost(const struct bl_queues *queues);
+/* The next offset is not below this one, of which somebody knows that it was reached. An offset
+ * that no queue reaches in earnest is passed over. At start, after the replay. */
+void bl_queue_go_on_at(struct bl_queue *queue, int64_t offset);
 /* One after the last assigned offset. */
 int64_t bl_queue_assigned_offset(const struct bl_queue *queue);
 
@@ -80,8 +90,10 @@ BL_MUST_CHECK bl_err bl_queue_read_blocking(struct bl_queue *queue, int64_t offs
                                             struct bl_queue_entry *out_entries, uint32_t max,
                                             uint32_t *out_count);
 
-/* Reads the chunk that holds `offset` on the pool, then done on the core thread (err: BL_ERR_IO,
- * BL_ERR_CRC and the like; BL_OK also when there was nothing to read). HOLDS until done. */
+/* Reads what bl_queue_read from `offset` on lacks on the pool, then done on the core thread (BL_OK
+ * also when there was nothing to read). A damaged chunk is made anew from the log meanwhile, which
+ * can take long; err is BL_ERR_CRC and the like when the log cannot be read either. HOLDS until
+ * done. */
 struct bl_queue_warm {
   struct bl_job job;
   struct bl_queue *queue;
@@ -93,12 +105,17 @@ struct bl_queue_warm {
 void bl_queue_warm(struct bl_queue *queue, struct bl_queue_warm *warm, int64_t offset,
                    void (*done)(struct bl_queue_warm *warm));
 
+/* Before the end: who waits for a repair is told BL_ERR_NOT_AVAILABLE, now and from here on. */
+void bl_queues_stop_reading(struct bl_queues *queues);
+
 /* A pointer for the user of the index (held pulls, ...); NULL at first. */
 void *bl_queue_user(const struct bl_queue *queue);
 void bl_queue_set_user(struct bl_queue *queue, void *user);
 
 /* Nothing of the topic before `log_offset` is readable any more (topic deletion). Idempotent. */
 void bl_queues_retire_topic(struct bl_queues *queues, struct bl_slice topic, int64_t log_offset);
+/* The same for one queue (retention of its own). Never goes back; the snapshot keeps it. */
+void bl_queues_retire_queue(struct bl_queue *queue, int64_t log_offset);
 
 /* Walks all queues; cursor 0 at the start, stays valid while queues are added. NULL at the end. */
 struct bl_queue *bl_queues_next(const struct bl_queues *queues, size_t *cursor);

@@ -3,88 +3,11 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/bytes.h"
-#include "base/crc32.h"
 #include "store/queues/queues_internal.h"
 
-/* A chunk: header, then units of 24 bytes, everything big-endian.
- *   0 magic  4 version  8 CRC of what follows  12 queue id  16 hash of the topic  24 base queue
- * offset 32 span  36 units  40 first log offset  48 last log offset  56 zero */
-#define CHUNK_MAGIC 0x424C4943u /* "BLIC" */
-#define CHUNK_VERSION 1u
-#define CHUNK_CRC_FROM 12u
 /* Dirty files beside the current one; the oldest is synced at once beyond that. Only a replay of
  * tens of gigabytes, at start, gets there. */
-#define DIRTY_SEGMENTS_MAX 4u
-
-/* FNV-1a; on disk, so it never changes. It tells a chunk of another queue, nothing more. */
-static uint64_t topic_hash(struct bl_slice topic) {
-  uint64_t hash = 0xcbf29ce484222325ull;
-  for (size_t i = 0; i < topic.len; i++)
-    hash = (hash ^ (unsigned char)topic.ptr[i]) * 0x100000001b3ull;
-  return hash;
-}
-
-static size_t chunk_bytes(uint32_t units) {
-  return BL_INDEX_HEADER_BYTES + (size_t)units * BL_INDEX_UNIT_BYTES;
-}
-
-static size_t encode(const struct bl_queue *queue, const struct bl_queue_unit *units,
-                     uint32_t count, char *out) {
-  size_t len = chunk_bytes(count);
-  memset(out, 0, BL_INDEX_HEADER_BYTES);
-  bl_store_u32(out, CHUNK_MAGIC);
-  bl_store_u32(out + 4, CHUNK_VERSION);
-  bl_store_u32(out + 12, (uint32_t)queue->id);
-  bl_store_u64(out + 16, topic_hash(queue->topic->name));
-  bl_store_u64(out + 24, (uint64_t)queue->tail_base);
-  bl_store_u32(out + 32, units[count - 1].end);
-  bl_store_u32(out + 36, count);
-  bl_store_u64(out + 40, (uint64_t)units[0].log_offset);
-  bl_store_u64(out + 48, (uint64_t)units[count - 1].log_offset);
-  char *at = out + BL_INDEX_HEADER_BYTES;
-  for (uint32_t i = 0; i < count; i++, at += BL_INDEX_UNIT_BYTES) {
-    bl_store_u64(at, (uint64_t)units[i].log_offset);
-    bl_store_u64(at + 8, (uint64_t)units[i].tags_code);
-    bl_store_u32(at + 16, units[i].size_bytes);
-    bl_store_u32(at + 20, units[i].end);
-  }
-  bl_store_u32(out + 8, bl_crc32(0, out + CHUNK_CRC_FROM, len - CHUNK_CRC_FROM));
-  return len;
-}
-
-static bl_err decode(const struct bl_queue *queue, const struct bl_chunk_ref *ref,
-                     const char *bytes, struct bl_queue_unit *out_units) {
-  size_t len = chunk_bytes(ref->units);
-  if (bl_load_u32(bytes) != CHUNK_MAGIC) return BL_ERR_FORMAT;
-  if (bl_load_u32(bytes + 4) != CHUNK_VERSION) return BL_ERR_VERSION;
-  if (bl_load_u32(bytes + 8) != bl_crc32(0, bytes + CHUNK_CRC_FROM, len - CHUNK_CRC_FROM)) {
-    return BL_ERR_CRC;
-  }
-  if ((int32_t)bl_load_u32(bytes + 12) != queue->id ||
-      bl_load_u64(bytes + 16) != topic_hash(queue->topic->name) ||
-      (int64_t)bl_load_u64(bytes + 24) != ref->base || bl_load_u32(bytes + 32) != ref->span ||
-      bl_load_u32(bytes + 36) != ref->units || (int64_t)bl_load_u64(bytes + 48) != ref->last_log) {
-    return BL_ERR_FORMAT;
-  }
-  const char *at = bytes + BL_INDEX_HEADER_BYTES;
-  uint32_t end = 0;
-  for (uint32_t i = 0; i < ref->units; i++, at += BL_INDEX_UNIT_BYTES) {
-    struct bl_queue_unit unit = {
-        .log_offset = (int64_t)bl_load_u64(at),
-        .tags_code = (int64_t)bl_load_u64(at + 8),
-        .size_bytes = bl_load_u32(at + 16),
-        .end = bl_load_u32(at + 20),
-    };
-    if (unit.end <= end) return BL_ERR_FORMAT;
-    end = unit.end;
-    out_units[i] = unit;
-  }
-  if (ref->units == 0) return BL_ERR_FORMAT;
-  const struct bl_queue_unit *last = &out_units[ref->units - 1];
-  if (last->size_bytes == 0 || last->log_offset != ref->last_log) return BL_ERR_FORMAT;
-  return BL_OK;
-}
+#define DIRTY_SEGMENTS_MAX 3u
 
 void bl_index__segment_path(const struct bl_queues *queues, int64_t number, char out_path[512]) {
   char name[64];
@@ -95,11 +18,16 @@ void bl_index__segment_path(const struct bl_queues *queues, int64_t number, char
 static bl_err create_file(struct bl_queues *queues, int64_t number, int *out_file) {
   char path[512];
   bl_index__segment_path(queues, number, path);
-  unsigned flags = BL_OPEN_READ | BL_OPEN_WRITE | BL_OPEN_CREATE;
+  unsigned flags = BL_OPEN_READ | BL_OPEN_WRITE | BL_OPEN_CREATE | BL_OPEN_NO_READ_AHEAD;
   bl_err err = queues->disk->ops->open(queues->disk, path, flags, out_file, NULL);
+  char folder[512];
+  bl_queues__path(queues, "index", folder);
+  if (err == BL_ERR_NOT_FOUND) { /* somebody removed the folder */
+    err = queues->disk->ops->make_dir(queues->disk, folder, NULL);
+    if (err == BL_OK) err = queues->disk->ops->open(queues->disk, path, flags, out_file, NULL);
+  }
   if (err != BL_OK) return err;
-  bl_queues__path(queues, "index", path);
-  err = queues->disk->ops->sync_dir(queues->disk, path);
+  err = queues->disk->ops->sync_dir(queues->disk, folder);
   if (err != BL_OK) queues->disk->ops->close(queues->disk, *out_file);
   return err;
 }
@@ -153,7 +81,7 @@ struct bl_index_segment *bl_index__segment(struct bl_queues *queues, int64_t pos
   return &queues->segments[low];
 }
 
-static void add_segment(struct bl_queues *queues, int64_t number, int file) {
+static void add_segment(struct bl_queues *queues, int64_t number, int64_t last_log, int file) {
   if (queues->segment_count == queues->segment_cap) {
     queues->segment_cap = queues->segment_cap > 0 ? queues->segment_cap * 2 : 4;
     queues->segments =
@@ -164,17 +92,20 @@ static void add_segment(struct bl_queues *queues, int64_t number, int file) {
   for (; place > 0 && queues->segments[place - 1].number > number; place--) {
     queues->segments[place] = queues->segments[place - 1];
   }
-  queues->segments[place] = (struct bl_index_segment){.number = number, .file = file};
+  queues->segments[place] =
+      (struct bl_index_segment){.number = number, .last_log = last_log, .file = file};
 }
 
-bl_err bl_index__open_segment(struct bl_queues *queues, int64_t number) {
+bl_err bl_index__open_segment(struct bl_queues *queues, int64_t number, int64_t last_log) {
   char path[512];
   bl_index__segment_path(queues, number, path);
   int file;
-  bl_err err =
-      queues->disk->ops->open(queues->disk, path, BL_OPEN_READ | BL_OPEN_WRITE, &file, NULL);
-  if (err == BL_OK) add_segment(queues, number, file);
-  return err;
+  unsigned flags = BL_OPEN_READ | BL_OPEN_WRITE | BL_OPEN_NO_READ_AHEAD;
+  bl_err err = queues->disk->ops->open(queues->disk, path, flags, &file, NULL);
+  if (err != BL_OK) return err;
+  add_segment(queues, number, last_log, file);
+  struct bl_index_segment *segment = bl_index__segment(queues, number * queues->segment_bytes);
+  return queues->disk->ops->size(queues->disk, file, &segment->size_bytes);
 }
 
 static bl_err sync_oldest_dirty(struct bl_queues *queues) {
@@ -207,38 +138,48 @@ static bl_err current_segment(struct bl_queues *queues, struct bl_index_segment 
       err = create_file(queues, number, &file);
       if (err != BL_OK) return err;
     }
-    add_segment(queues, number, file);
+    add_segment(queues, number, -1, file);
     segment = bl_index__segment(queues, queues->index_end);
   }
   *out_segment = segment;
   return BL_OK;
 }
 
-bl_err bl_index__append(struct bl_queues *queues, const struct bl_queue *queue,
-                        const struct bl_queue_unit *units, uint32_t count,
-                        struct bl_chunk_ref *out_ref) {
-  size_t len = encode(queue, units, count, queues->scratch);
+bl_err bl_index__write_pending(struct bl_queues *queues) {
+  struct bl_index_pending *pending = &queues->pending;
+  if (pending->len == 0) return BL_OK;
+  const struct bl_index_segment *segment = bl_index__segment(queues, pending->from);
+  BL_ASSERT(segment != NULL);
+  bl_err err = queues->disk->ops->write(queues->disk, segment->file, pending->bytes, pending->len,
+                                        pending->from % queues->segment_bytes);
+  if (err == BL_OK) pending->len = 0;
+  return err;
+}
+
+bl_err bl_index__append(struct bl_queues *queues, const struct bl_queue *queue, const void *units,
+                        struct bl_chunk_ref *ref) {
+  struct bl_index_pending *pending = &queues->pending;
+  size_t len = bl_chunk__bytes(ref->units, ref->level);
   int64_t used = queues->index_end % queues->segment_bytes;
-  if (used + (int64_t)len > queues->segment_bytes) {
-    queues->index_end += queues->segment_bytes - used;
+  bool next_file = used + (int64_t)len > queues->segment_bytes;
+  /* used 0: the file before is full to its last byte. */
+  if (next_file || used == 0 || pending->len + len > BL_INDEX_PENDING_BYTES) {
+    bl_err err = bl_index__write_pending(queues);
+    if (err != BL_OK) return err;
   }
+  if (next_file) queues->index_end += queues->segment_bytes - used;
   struct bl_index_segment *segment = NULL;
   bl_err err = current_segment(queues, &segment);
   if (err != BL_OK) return err;
   BL_ASSERT(segment != NULL);
-  used = queues->index_end % queues->segment_bytes;
-  err = queues->disk->ops->write(queues->disk, segment->file, queues->scratch, len, used);
-  if (err != BL_OK) return err;
-  segment->dirty = true;
-  *out_ref = (struct bl_chunk_ref){
-      .base = queue->tail_base,
-      .position = queues->index_end,
-      .last_log = units[count - 1].log_offset,
-      .units = count,
-      .span = units[count - 1].end,
-  };
+  if (pending->len == 0) pending->from = queues->index_end;
+  ref->position = queues->index_end;
+  bl_chunk__encode(queue, ref, units, pending->bytes + pending->len);
+  pending->len += (uint32_t)len;
   queues->index_end += (int64_t)len;
-  if (used > queues->segment_bytes / 2) prepare_next(queues);
+  segment->dirty = true;
+  if (ref->last_log > segment->last_log) segment->last_log = ref->last_log;
+  if (queues->index_end % queues->segment_bytes > queues->segment_bytes / 2) prepare_next(queues);
   return BL_OK;
 }
 
@@ -249,10 +190,17 @@ static struct bl_index_cached *cached_at(struct bl_queues *queues, int64_t posit
   return NULL;
 }
 
+bool bl_index__is_cached(struct bl_queues *queues, int64_t position) {
+  return cached_at(queues, position) != NULL;
+}
+
 bl_err bl_index__take_bytes(struct bl_queues *queues, const struct bl_queue *queue,
                             const struct bl_chunk_ref *ref, const char *bytes, size_t len,
-                            const struct bl_queue_unit **out_units) {
-  if (len < chunk_bytes(ref->units)) return BL_ERR_SHORT;
+                            const void **out_units) {
+  if (len < bl_chunk__bytes(ref->units, ref->level)) {
+    queues->bad = *ref;
+    return BL_ERR_SHORT;
+  }
   struct bl_index_cached *slot = cached_at(queues, ref->position);
   if (slot == NULL) {
     slot = &queues->cache[0];
@@ -265,7 +213,8 @@ bl_err bl_index__take_bytes(struct bl_queues *queues, const struct bl_queue *que
     BL_ASSERT(slot->units != NULL);
   }
   slot->position = -1;
-  bl_err err = decode(queue, ref, bytes, slot->units);
+  bl_err err = bl_chunk__decode(queue, ref, bytes, slot->units);
+  if (err != BL_OK) queues->bad = *ref;
   if (err != BL_OK) return err;
   slot->position = ref->position;
   slot->used_at = ++queues->cache_clock;
@@ -274,35 +223,31 @@ bl_err bl_index__take_bytes(struct bl_queues *queues, const struct bl_queue *que
 }
 
 bl_err bl_index__units(struct bl_queues *queues, const struct bl_queue *queue,
-                       const struct bl_chunk_ref *ref, bool wait,
-                       const struct bl_queue_unit **out_units) {
+                       const struct bl_chunk_ref *ref, bool wait, const void **out_units) {
   struct bl_index_cached *slot = cached_at(queues, ref->position);
   if (slot != NULL) {
     slot->used_at = ++queues->cache_clock;
     *out_units = slot->units;
     return BL_OK;
   }
+  size_t len = bl_chunk__bytes(ref->units, ref->level);
+  const struct bl_index_pending *pending = &queues->pending;
+  int64_t ahead = ref->position - pending->from;
+  if (pending->len > 0 && ahead >= 0 && ahead < (int64_t)pending->len) {
+    return bl_index__take_bytes(queues, queue, ref, pending->bytes + ahead, len, out_units);
+  }
   struct bl_index_segment *segment = bl_index__segment(queues, ref->position);
-  BL_ASSERT(segment != NULL);
-  int64_t at = ref->position % queues->segment_bytes;
-  size_t len;
+  queues->bad = *ref;
+  if (segment == NULL) return BL_ERR_FORMAT; /* a node named it that is not what it says */
   const struct bl_disk_ops *ops = queues->disk->ops;
-  bl_err err = (wait ? ops->read : ops->read_cached)(queues->disk, segment->file, queues->scratch,
-                                                     chunk_bytes(ref->units), at, &len);
+  bl_err err =
+      (wait ? ops->read : ops->read_cached)(queues->disk, segment->file, queues->scratch, len,
+                                            ref->position % queues->segment_bytes, &len);
+  if (err == BL_ERR_COLD) {
+    queues->cold = *ref;
+  } else if (err != BL_OK) {
+    queues->bad = *ref;
+  }
   if (err != BL_OK) return err;
   return bl_index__take_bytes(queues, queue, ref, queues->scratch, len, out_units);
-}
-
-void bl_index__chunk_added(struct bl_queues *queues, const struct bl_chunk_ref *ref) {
-  struct bl_index_segment *segment = bl_index__segment(queues, ref->position);
-  BL_ASSERT(segment != NULL);
-  segment->live++;
-  queues->chunk_count++;
-}
-
-void bl_index__chunk_dropped(struct bl_queues *queues, const struct bl_chunk_ref *ref) {
-  struct bl_index_segment *segment = bl_index__segment(queues, ref->position);
-  BL_ASSERT(segment != NULL && segment->live > 0);
-  segment->live--;
-  queues->chunk_count--;
 }

@@ -4,15 +4,13 @@
 #include "base/log.h"
 #include "store/queues/queues_internal.h"
 
-/* Tails of all queues together stay near this: beyond it they go to shorter chunks. */
-#define TAIL_BYTES_SOFT (32ll << 20)
-#define TAIL_FIRST_UNITS 8u
+#define TAIL_FIRST_UNITS 4u
 
 static struct bl_log_limit refused_limit = {.per_second = 1};
 
 int64_t bl_queue__floor(const struct bl_queue *queue) {
-  int64_t log_min = queue->queues->log_min;
-  return queue->topic->retired > log_min ? queue->topic->retired : log_min;
+  int64_t log_min = bl_queue__queues(queue)->log_min;
+  return queue->retired > log_min ? queue->retired : log_min;
 }
 
 uint32_t bl_queue__unit_at(const struct bl_queue_unit *units, uint32_t count, uint32_t relative) {
@@ -31,8 +29,8 @@ uint32_t bl_queue__unit_at(const struct bl_queue_unit *units, uint32_t count, ui
   return low;
 }
 
-/* First unit that is a record at or above `floor`. */
-static uint32_t unit_from_floor(const struct bl_queue_unit *units, uint32_t count, int64_t floor) {
+uint32_t bl_queue__unit_from_floor(const struct bl_queue_unit *units, uint32_t count,
+                                   int64_t floor) {
   uint32_t low = 0;
   uint32_t high = count;
   while (low < high) {
@@ -47,9 +45,9 @@ static uint32_t unit_from_floor(const struct bl_queue_unit *units, uint32_t coun
   return low;
 }
 
-static void resize_tail(struct bl_queue *queue, uint32_t cap) {
+static void resize_tail(struct bl_queues *queues, struct bl_queue *queue, uint32_t cap) {
   int64_t change = (int64_t)cap - (int64_t)queue->tail_cap;
-  queue->queues->tail_bytes += change * (int64_t)sizeof(struct bl_queue_unit);
+  queues->tail_bytes += change * (int64_t)sizeof(struct bl_queue_unit);
   queue->tail_cap = cap;
   if (cap == 0) {
     free(queue->tail);
@@ -60,40 +58,22 @@ static void resize_tail(struct bl_queue *queue, uint32_t cap) {
   BL_ASSERT(queue->tail != NULL);
 }
 
-static void drop_first_chunk(struct bl_queue *queue) {
-  const struct bl_chunk_ref *ref = &queue->chunks[queue->chunk_first];
-  queue->queues->entry_count -= ref->units;
-  bl_index__chunk_dropped(queue->queues, ref);
-  queue->chunk_first++;
-}
-
-static void drop_tail(struct bl_queue *queue) {
-  queue->queues->entry_count -= queue->tail_count;
+static void drop_tail(struct bl_queues *queues, struct bl_queue *queue) {
+  queues->entry_count -= queue->tail_count;
   queue->tail_count = 0;
   queue->tail_base = queue->next;
+  resize_tail(queues, queue, 0);
 }
 
 void bl_queue__drop_all(struct bl_queue *queue) {
-  while (bl_queue__chunks(queue) > 0) drop_first_chunk(queue);
-  drop_tail(queue);
+  struct bl_queues *queues = bl_queue__queues(queue);
+  bl_queue__drop_refs(queue, queue->ref_count);
+  drop_tail(queues, queue);
   queue->min = queue->next;
-  queue->changed = true;
 }
 
 static void raise_min(struct bl_queue *queue, int64_t min) {
   if (min > queue->min) queue->min = min;
-}
-
-/* RETURNS false when the chunk in which the floor lies is not in memory. */
-static bool min_from_chunks(struct bl_queue *queue, int64_t floor, bool wait) {
-  const struct bl_chunk_ref *ref = &queue->chunks[queue->chunk_first];
-  raise_min(queue, ref->base);
-  const struct bl_queue_unit *units;
-  if (bl_index__units(queue->queues, queue, ref, wait, &units) != BL_OK) return false;
-  uint32_t i = unit_from_floor(units, ref->units, floor);
-  BL_ASSERT(i < ref->units); /* its last unit is a record, and at or above the floor */
-  raise_min(queue, ref->base + bl_queue__unit_start(units, i));
-  return true;
 }
 
 void bl_queue__drop_below_floor(struct bl_queue *queue, bool wait) {
@@ -104,49 +84,38 @@ void bl_queue__drop_below_floor(struct bl_queue *queue, bool wait) {
     queue->floor_done = floor;
     return;
   }
-  while (bl_queue__chunks(queue) > 0 && queue->chunks[queue->chunk_first].last_log < floor) {
-    drop_first_chunk(queue);
-  }
-  if (bl_queue__chunks(queue) > 0) {
-    if (!min_from_chunks(queue, floor, wait)) return;
+  uint32_t dead = 0;
+  while (dead < queue->ref_count && queue->refs[dead].last_log < floor) dead++;
+  bl_queue__drop_refs(queue, dead);
+  if (queue->ref_count > 0) {
+    int64_t min;
+    bl_err err = bl_queue__min_of(queue, &queue->refs[0], floor, wait, &min);
+    raise_min(queue, min);
+    if (err != BL_OK) return;
   } else {
-    uint32_t i = unit_from_floor(queue->tail, queue->tail_count, floor);
+    uint32_t i = bl_queue__unit_from_floor(queue->tail, queue->tail_count, floor);
     raise_min(queue, queue->tail_base + bl_queue__unit_start(queue->tail, i));
   }
   queue->floor_done = floor;
 }
 
-void bl_queue__add_chunk(struct bl_queue *queue, const struct bl_chunk_ref *ref) {
-  if (queue->chunk_end == queue->chunk_cap) {
-    uint32_t live = bl_queue__chunks(queue);
-    if (queue->chunk_first > live) { /* mostly dropped: reuse the room */
-      memmove(queue->chunks, queue->chunks + queue->chunk_first, live * sizeof(*queue->chunks));
-    } else {
-      queue->chunk_cap = queue->chunk_cap > 0 ? queue->chunk_cap * 2 : 2;
-      struct bl_chunk_ref *chunks = malloc(queue->chunk_cap * sizeof(*chunks));
-      BL_ASSERT(chunks != NULL);
-      if (live > 0) memcpy(chunks, queue->chunks + queue->chunk_first, live * sizeof(*chunks));
-      free(queue->chunks);
-      queue->chunks = chunks;
-    }
-    queue->chunk_first = 0;
-    queue->chunk_end = live;
-  }
-  queue->chunks[queue->chunk_end++] = *ref;
-  bl_index__chunk_added(queue->queues, ref);
-}
-
-/* Makes a chunk of the first `units` units of the tail. */
-static bl_err spill(struct bl_queue *queue, uint32_t units) {
-  BL_ASSERT(units > 0 && units <= queue->tail_count && units <= BL_QUEUE_CHUNK_UNITS);
-  struct bl_chunk_ref ref;
-  bl_err err = bl_index__append(queue->queues, queue, queue->tail, units, &ref);
+/* Writes the first `units` of the tail as a chunk. */
+static bl_err spill(struct bl_queues *queues, struct bl_queue *queue, uint32_t units) {
+  uint32_t span = queue->tail[units - 1].end;
+  struct bl_chunk_ref ref = {
+      .base = queue->tail_base,
+      .last_log = queue->tail[units - 1].log_offset,
+      .entries = units,
+      .units = (uint16_t)units,
+  };
+  bl_err err = bl_index__append(queues, queue, queue->tail, &ref);
   if (err != BL_OK) return err;
-  bl_queue__add_chunk(queue, &ref);
+  bl_queue__add_ref(queue, &ref);
   queue->tail_count -= units;
   memmove(queue->tail, queue->tail + units, queue->tail_count * sizeof(*queue->tail));
-  for (uint32_t i = 0; i < queue->tail_count; i++) queue->tail[i].end -= ref.span;
-  queue->tail_base += ref.span;
+  for (uint32_t i = 0; i < queue->tail_count; i++) queue->tail[i].end -= span;
+  queue->tail_base += span;
+  bl_queue__mark_changed(queues, queue);
   return BL_OK;
 }
 
@@ -160,8 +129,9 @@ static uint32_t next_chunk_units(const struct bl_queue *queue) {
 }
 
 bool bl_queue__spill_above(struct bl_queue *queue, uint32_t keep) {
+  struct bl_queues *queues = bl_queue__queues(queue);
   while (queue->tail_count > keep) {
-    bl_err err = spill(queue, next_chunk_units(queue));
+    bl_err err = spill(queues, queue, next_chunk_units(queue));
     if (err == BL_OK) continue;
     bl_log_limited(&refused_limit, BL_LOG_ERROR, "store", "queues.chunk.refused",
                    "error=%s going_on=\"entries stay in memory\"", bl_err_name(err));
@@ -170,36 +140,65 @@ bool bl_queue__spill_above(struct bl_queue *queue, uint32_t keep) {
   return true;
 }
 
+static uint32_t idle_units(const struct bl_queue *queue) {
+  return queue->ref_count == 0 ? BL_QUEUE_IDLE_UNITS : BL_QUEUE_IDLE_UNITS / 2;
+}
+
+bool bl_queue__is_large(const struct bl_queue *queue) {
+  return queue->tail_count > idle_units(queue) ||
+         bl_queue__can_pack(queue, BL_QUEUE_NODE_REFS_IDLE);
+}
+
+void bl_queue__trim(struct bl_queue *queue) {
+  /* One that fills chunk after chunk keeps its memory. */
+  if (queue->tail_cap > queue->tail_count && queue->tail_count < 4 * BL_QUEUE_IDLE_UNITS) {
+    resize_tail(bl_queue__queues(queue), queue, queue->tail_count);
+  }
+}
+
 void bl_queue__shrink(struct bl_queue *queue) {
-  if (queue->tail_count > BL_QUEUE_IDLE_UNITS) bl_queue__spill_above(queue, 0);
-  if (queue->tail_cap > queue->tail_count) resize_tail(queue, queue->tail_count);
+  struct bl_queues *queues = bl_queue__queues(queue);
+  if (queue->tail_count > idle_units(queue)) bl_queue__spill_above(queue, 0);
+  if (queue->tail_cap > queue->tail_count) resize_tail(queues, queue, queue->tail_count);
+  if (queue->ref_count < BL_QUEUE_NODE_REFS_IDLE) return;
+  uint32_t refs = queue->ref_count;
+  bl_queue__pack(queue, BL_QUEUE_NODE_REFS_IDLE);
+  if (queue->ref_count != refs) bl_queue__mark_changed(queues, queue);
 }
 
 /* Units at which a tail becomes a chunk. */
 static uint32_t chunk_target(const struct bl_queues *queues) {
-  if (queues->tail_bytes < TAIL_BYTES_SOFT) return BL_QUEUE_CHUNK_UNITS;
-  return queues->tail_bytes < 2 * TAIL_BYTES_SOFT ? 128 : 32;
+  if (queues->tail_bytes < queues->tail_bytes_soft) return BL_QUEUE_CHUNK_UNITS;
+  return queues->tail_bytes < 2 * queues->tail_bytes_soft ? 128 : 32;
 }
 
-static void spill_when_full(struct bl_queue *queue) {
-  uint32_t target = chunk_target(queue->queues);
+static void spill_when_full(struct bl_queues *queues, struct bl_queue *queue) {
+  uint32_t target = chunk_target(queues);
   /* After a write that failed the tail goes on growing and tries again a chunk later. */
   if (queue->tail_count < target || queue->tail_count % target != 0) return;
   if (!bl_queue__spill_above(queue, target - 1)) return;
-  if (target < BL_QUEUE_CHUNK_UNITS && queue->tail_count == 0) resize_tail(queue, 0);
+  if (target < BL_QUEUE_CHUNK_UNITS && queue->tail_count == 0) {
+    /* Twice the target would be the next size. */
+    resize_tail(queues, queue, queue->tail_cap > target ? 0 : TAIL_FIRST_UNITS);
+  }
 }
 
-void bl_queue__restore(struct bl_queue *queue, struct bl_queue_unit unit) {
+struct bl_queue_unit *bl_queue__restore(struct bl_queue *queue, uint32_t count) {
+  struct bl_queues *queues = bl_queue__queues(queue);
+  resize_tail(queues, queue, count);
+  queue->tail_count = count;
+  queues->entry_count += count;
+  return queue->tail;
+}
+
+void bl_queue__push(struct bl_queues *queues, struct bl_queue *queue, struct bl_queue_unit unit) {
   if (queue->tail_count == queue->tail_cap) {
-    resize_tail(queue, queue->tail_cap < TAIL_FIRST_UNITS ? TAIL_FIRST_UNITS : queue->tail_cap * 2);
+    uint32_t cap = queue->tail_cap < TAIL_FIRST_UNITS ? TAIL_FIRST_UNITS : queue->tail_cap * 2;
+    resize_tail(queues, queue, cap);
   }
   BL_ASSERT(queue->tail != NULL);
   queue->tail[queue->tail_count++] = unit;
-  queue->queues->entry_count++;
-}
-
-void bl_queue__push(struct bl_queue *queue, struct bl_queue_unit unit) {
-  bl_queue__restore(queue, unit);
-  queue->changed = true;
-  if (unit.size_bytes > 0) spill_when_full(queue);
+  queues->entry_count++;
+  bl_queue__mark_changed(queues, queue);
+  if (unit.size_bytes > 0) spill_when_full(queues, queue);
 }
