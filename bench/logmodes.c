@@ -222,8 +222,8 @@ static void open_run(const char *dir, enum bl_write_mode write_mode, enum bl_flu
   memset(&run, 0, sizeof(run));
   run.wake_file = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   bl_timers_init(&run.timers);
-  run.flush = bl_worker_new("flush", 1, wake, &run);
-  run.pool = bl_worker_new("pool", 2, wake, &run);
+  run.flush = bl_worker_new("flush", 1, false, wake, &run);
+  run.pool = bl_worker_new("pool", 2, false, wake, &run);
   run.settings = (struct bl_store_settings){.dir = dir,
                                             .segment_bytes = SEGMENT_BYTES,
                                             .ring_bytes = 64 << 20,

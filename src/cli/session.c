@@ -60,7 +60,7 @@ bl_err bl_session_open(struct bl_session *session, const char *verb, const char 
     bl_session_close(session);
     return err;
   }
-  session->worker = bl_worker_new("bolide-stdio", 2, bl_net_wake, session->net);
+  session->worker = bl_worker_new("bolide-stdio", 2, false, bl_net_wake, session->net);
   bl_net_on_turn(session->net, end_turn, session);
   bl_net_on_signals(session->net, on_signal, session);
   return BL_OK;

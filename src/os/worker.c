@@ -6,13 +6,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 
 #define WORKER_THREADS_MAX 16
+#define BACKGROUND_NICE 10
 
 struct bl_worker {
   bool is_inline;
+  bool background;
   unsigned threads;
   pthread_t thread[WORKER_THREADS_MAX];
   void (*wake)(void *wake_context);
@@ -43,6 +47,8 @@ static struct bl_worker *make_worker(void) {
 
 static void *work(void *argument) {
   struct bl_worker *worker = argument;
+  /* Of this thread alone, on Linux. What is refused is no error: it is a courtesy. */
+  if (worker->background) (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICE);
   pthread_mutex_lock(&worker->mutex);
   for (;;) {
     struct bl_list *node = bl_list_take_first(&worker->waiting);
@@ -69,11 +75,12 @@ static void *work(void *argument) {
   return NULL;
 }
 
-struct bl_worker *bl_worker_new(const char *name, unsigned threads,
+struct bl_worker *bl_worker_new(const char *name, unsigned threads, bool background,
                                 void (*wake)(void *wake_context), void *wake_context) {
   BL_ASSERT(threads > 0 && threads <= WORKER_THREADS_MAX);
   struct bl_worker *worker = make_worker();
   worker->threads = threads;
+  worker->background = background;
   worker->wake = wake;
   worker->wake_context = wake_context;
   /* Signals belong to the owner's thread. */

@@ -7,6 +7,7 @@
 #ifndef BOLIDE_OS_WORKER_H
 #define BOLIDE_OS_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/list.h"
@@ -21,8 +22,9 @@ struct bl_worker;
 
 /* RETURNS OWNED. `wake` is called on a worker thread whenever a job ended (at least once after the
  * last drain); it makes the owner call bl_worker_drain. BORROWS wake_context. name: for the thread,
- * <= 15 characters. */
-struct bl_worker *bl_worker_new(const char *name, unsigned threads,
+ * <= 15 characters. background: its threads leave the processor to others that want it (nice 10),
+ * so that an index merge does not hold up the core where there are few processors. */
+struct bl_worker *bl_worker_new(const char *name, unsigned threads, bool background,
                                 void (*wake)(void *wake_context), void *wake_context);
 /* The fake: jobs run inside bl_worker_drain, on the owner's thread, in order of submission. */
 struct bl_worker *bl_worker_new_inline(void);

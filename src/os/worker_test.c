@@ -50,7 +50,7 @@ static void one_thread_keeps_the_order(void **state) {
   (void)state;
   struct numbered jobs[JOBS];
   fill(jobs, JOBS);
-  struct bl_worker *worker = bl_worker_new("test", 1, on_wake, &wakes);
+  struct bl_worker *worker = bl_worker_new("test", 1, false, on_wake, &wakes);
   for (int i = 0; i < JOBS; i++) bl_worker_submit(worker, &jobs[i].job);
   bl_worker_finish(worker);
   assert_int_equal(finished_count, JOBS);
@@ -63,7 +63,7 @@ static void several_threads_run_each_job_once(void **state) {
   (void)state;
   struct numbered jobs[JOBS];
   fill(jobs, JOBS);
-  struct bl_worker *worker = bl_worker_new("test", 4, NULL, NULL);
+  struct bl_worker *worker = bl_worker_new("test", 4, false, NULL, NULL);
   for (int i = 0; i < JOBS; i++) bl_worker_submit(worker, &jobs[i].job);
   bl_worker_finish(worker);
   assert_int_equal(atomic_load(&ran), JOBS);
@@ -77,7 +77,7 @@ static void a_wake_follows_the_last_drain(void **state) {
   (void)state;
   struct numbered jobs[1];
   fill(jobs, 1);
-  struct bl_worker *worker = bl_worker_new("test", 1, on_wake, &wakes);
+  struct bl_worker *worker = bl_worker_new("test", 1, false, on_wake, &wakes);
   for (int round = 1; round <= 20; round++) {
     bl_worker_submit(worker, &jobs[0].job);
     while (atomic_load(&wakes) < round) continue;
@@ -91,7 +91,7 @@ static void free_runs_what_was_submitted_without_done(void **state) {
   (void)state;
   struct numbered jobs[JOBS];
   fill(jobs, JOBS);
-  struct bl_worker *worker = bl_worker_new("test", 2, NULL, NULL);
+  struct bl_worker *worker = bl_worker_new("test", 2, false, NULL, NULL);
   for (int i = 0; i < JOBS; i++) bl_worker_submit(worker, &jobs[i].job);
   bl_worker_free(worker);
   assert_int_equal(atomic_load(&ran), JOBS);

@@ -190,9 +190,9 @@ static bl_err start(struct bl_server *server, struct bl_why *why) {
   bl_net_on_signals(server->net, on_signal, server);
   server->remoting = bl_remoting_new(server->net, bl_clock_real(), &server->timers,
                                      bl_request_table, bl_request_table_count);
-  server->pool = bl_worker_new("bolide-pool", POOL_THREADS, bl_net_wake, server->net);
+  server->pool = bl_worker_new("bolide-pool", POOL_THREADS, true, bl_net_wake, server->net);
   if (settings->broker)
-    server->flush_worker = bl_worker_new("bolide-flush", 1, bl_net_wake, server->net);
+    server->flush_worker = bl_worker_new("bolide-flush", 1, false, bl_net_wake, server->net);
   if (settings->namesrv) err = start_namesrv(server, why);
   if (err == BL_OK && settings->broker) err = start_broker(server, why);
   if (err == BL_OK) err = bl_server__write_ready(server, why);

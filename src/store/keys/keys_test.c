@@ -536,7 +536,7 @@ static void searches_run_beside_appends_and_merges(void **state) {
   struct fixture *f = inner;
   bl_keys_free(f->keys);
   bl_worker_free(f->pool);
-  f->pool = bl_worker_new("test-pool", 2, wake, NULL);
+  f->pool = bl_worker_new("test-pool", 2, false, wake, NULL);
   open_keys(f);
   assert_int_equal(bl_driver_load(f->follower), 0);
   uint64_t random = 77;

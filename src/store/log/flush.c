@@ -10,7 +10,7 @@
 #include "store/log/log.h"
 
 #define SLOW_WRITE_NS 1000000
-#define WRITEBACK_BYTES ((int64_t)8 << 20)
+#define WRITEBACK_BYTES ((int64_t)1 << 19)
 
 static bool is_sync_flush(const struct bl_log *log) {
   return log->settings.flush_mode == BL_FLUSH_SYNC;
