@@ -79,11 +79,15 @@ def shape(value, name=None):
     return "null" if value is None else "text"
 
 
+# Runtime information (28) of bolide alone begins with one of these.
+OURS = ("core", "cold", "holds", "retention", "diskFull")
+
+
 def _field(key):
     """A field's name; runtime information (28) has names with a path or a level in them."""
     if key.startswith("commitLogDiskRatio_"):
         return "commitLogDiskRatio_PATH"
-    if key in ("brokerVersion", "remainHowManyDataToCommit") or key.startswith("core"):
+    if key in ("brokerVersion", "remainHowManyDataToCommit") or key.startswith(OURS):
         # of other versions, or of bolide alone; harmless
         return key + "?"
     return "scheduleMessageOffset_N?" if key.startswith("scheduleMessageOffset_") else str(key)
