@@ -123,7 +123,9 @@ void bt_send_batch(struct bt *bt, const char *topic, int32_t queue_id, uint32_t 
 }
 
 struct bl_queue *bt_queue(struct bt *bt, const char *topic, int32_t queue_id) {
-  struct bl_queue *queue = bl_queues_find(bt->broker->queues, bl_slice_text(topic), queue_id);
-  assert_non_null(queue);
+  struct bl_topic *of = bl_topics_find(&bt->broker->topics, bl_slice_text(topic));
+  struct bl_queue *queue = NULL;
+  assert_non_null(of);
+  assert_int_equal(bl_broker_open_queue(bt->broker, of, queue_id, &queue), BL_OK);
   return queue;
 }

@@ -47,14 +47,14 @@ static int64_t next_readable(const struct bl_store *store, int64_t *io_offset) {
   int64_t min = bl_segments_min(&log->segments);
   if (*io_offset < min) *io_offset = min;
   for (int i = 0; i < log->fence_count; i++) {
-    if (*io_offset >= log->fences[i].from && *io_offset < log->fences[i].to)
-      *io_offset = log->fences[i].to;
+    if (*io_offset < log->fences[i].from || *io_offset >= log->fences[i].to) continue;
+    *io_offset = log->fences[i].to;
+    i = -1; /* they are in no order */
   }
   const struct bl_segment *segment = bl_segments_find(&log->segments, *io_offset);
   int64_t limit = bl_log_visible(log);
   if (segment == NULL) return *io_offset;
-  int64_t file_end = segment->first_offset + log->segments.segment_bytes;
-  if (file_end < limit) limit = file_end;
+  if (segment->data_end < limit) limit = segment->data_end; /* cold windows end there, too */
   for (int i = 0; i < log->fence_count; i++) {
     if (log->fences[i].from > *io_offset && log->fences[i].from < limit)
       limit = log->fences[i].from;

@@ -376,8 +376,8 @@ const char *bl_cold_peek(struct bl_cold *cold, int64_t offset, int64_t len) {
   if (cold->count == 0) return NULL;
   struct bl_cold_window *window = find(cold, offset);
   if (window == NULL || window->loading || offset + len > window->to) return NULL;
-  look(cold, window);
   window->lent_turn = cold->turn;
+  look(cold, window); /* may make room, of others */
   return window->bytes + (offset - window->from);
 }
 

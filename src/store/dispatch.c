@@ -14,7 +14,9 @@
 #define WINDOW_BYTES (256 << 10)
 
 static void done_warm(struct bl_store_warm *warm) {
-  BL_CONTAINER(warm, struct bl_dispatch, warm)->warming = false;
+  struct bl_dispatch *dispatch = BL_CONTAINER(warm, struct bl_dispatch, warm);
+  dispatch->warming = false;
+  if (warm->err != BL_ERR_NOT_AVAILABLE) dispatch->failed = warm->err;
 }
 
 /* What is read at once around [offset, offset + len): of one file, and nothing that may change. */
@@ -22,9 +24,8 @@ static int64_t window_bytes(const struct bl_store *store, int64_t offset, int64_
   const struct bl_log *log = &store->log;
   int64_t bytes = WINDOW_BYTES;
   if (bytes > bl_log_visible(log) - offset) bytes = bl_log_visible(log) - offset;
-  int64_t segment_rest = log->segments.segment_bytes -
-                         (offset - bl_segments_min(&log->segments)) % log->segments.segment_bytes;
-  if (bytes > segment_rest) bytes = segment_rest;
+  const struct bl_segment *segment = bl_segments_find(&log->segments, offset);
+  if (segment != NULL && bytes > segment->data_end - offset) bytes = segment->data_end - offset;
   return bytes > len ? bytes : len;
 }
 
@@ -79,6 +80,7 @@ static bl_err show_next(struct bl_store *store, bool wait) {
   if (err != BL_OK) return err;
   int64_t size = bl_load_u32(at);
   if (bl_load_u32(at + 4) == BL_RECORD_MAGIC_BLANK) {
+    if (size < BL_RECORD_BLANK_BYTES) return BL_ERR_FORMAT;
     dispatch->offset += size;
     return BL_OK;
   }
@@ -104,6 +106,7 @@ bool bl_store__dispatch(struct bl_store *store, bool all) {
   int64_t until_ns = bl_clock_mono_ns(log->clock) + (behind ? BEHIND_TURN_NS : TURN_NS);
   for (int shown = 1; dispatch->offset < visible; shown++) {
     bl_err err = show_next(store, all);
+    if (err == BL_ERR_COLD && dispatch->failed != BL_OK) err = dispatch->failed;
     if (err == BL_ERR_COLD) return false;
     if (err != BL_OK) {
       bl_log_fail(log, "showing a record to the indexes", err);

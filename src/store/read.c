@@ -18,9 +18,13 @@ struct bl_slice bl_store_peek(struct bl_store *store, int64_t offset, uint32_t l
   const struct bl_ring *ring = &store->log.ring;
   const char *bytes = NULL;
   if (is_readable(store, offset, len)) {
-    bytes = bl_ring_holds(ring, offset, offset + len, true)
-                ? bl_ring_at(ring, offset)
-                : bl_cold_peek(&store->cold, offset, len);
+    /* What the older half of the ring holds is copied from there by bl_store_read, not taken from
+     * the disk: it counts as fresh. */
+    if (bl_ring_holds(ring, offset, offset + len, true)) {
+      bytes = bl_ring_at(ring, offset);
+    } else if (!bl_ring_holds(ring, offset, offset + len, false)) {
+      bytes = bl_cold_peek(&store->cold, offset, len);
+    }
   }
   return bytes != NULL ? bl_slice_of(bytes, len) : (struct bl_slice){NULL, 0};
 }

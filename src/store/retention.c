@@ -152,10 +152,11 @@ static void done_remove(struct bl_job *job) {
     int64_t min = bl_segments_min(&log->segments);
     if (log->segments.items[0].first_ms > 0)
       log->stats.first_store_ms = log->segments.items[0].first_ms;
-    while (log->fence_count > 0 && log->fences[0].to <= min) {
-      log->fence_count--;
-      for (int i = 0; i < log->fence_count; i++) log->fences[i] = log->fences[i + 1];
+    int kept = 0;
+    for (int i = 0; i < log->fence_count; i++) {
+      if (log->fences[i].to > min) log->fences[kept++] = log->fences[i];
     }
+    log->fence_count = kept;
     for (int i = 0; i < store->follower_count; i++)
       store->followers[i]->ops->log_min_moved(store->followers[i], min);
   }

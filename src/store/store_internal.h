@@ -13,6 +13,7 @@
 struct bl_dispatch {
   int64_t offset; /* everything before was shown */
   bool warming;   /* a record had to be read from the disk: the pool does that */
+  bl_err failed;  /* ... and could not */
   struct bl_store_warm warm;
   char *buffer; /* a window of the files, for records that have left the ring: [from, to) */
   int64_t cap;

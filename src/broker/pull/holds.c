@@ -356,11 +356,10 @@ bool bl_holds_turn(struct bl_broker *broker) {
 }
 
 void bl_holds_wake_topic(struct bl_broker *broker, struct bl_slice topic) {
-  size_t cursor = 0;
-  struct bl_queue *queue;
-  while ((queue = bl_queues_next(broker->queues, &cursor)) != NULL) {
-    struct queue_holds *holds = bl_queue_user(queue);
-    if (holds == NULL || !bl_slice_eq(bl_queue_topic(queue), topic)) continue;
+  const struct bl_topic *of = bl_topics_find(&broker->topics, topic);
+  for (int32_t i = 0; of != NULL && i < of->queue_slots; i++) {
+    struct queue_holds *holds = of->queues[i] != NULL ? bl_queue_user(of->queues[i]) : NULL;
+    if (holds == NULL) continue;
     while (!bl_list_empty(&holds->list))
       make_ready(BL_CONTAINER(holds->list.next, struct bl_hold, node));
   }

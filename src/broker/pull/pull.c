@@ -5,6 +5,8 @@
 #include "base/assert.h"
 #include "broker/broker.h"
 
+/* What the record of a new group takes at most. */
+#define GROUP_RECORD_BYTES 4096
 #define SEE "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
 #define PULL_COUNT_MAX 1024
 /* Entries looked at in one pull, as max(16000, 20 * maxMsgNums) bytes of Java's 20-byte units. */
@@ -50,6 +52,11 @@ static bl_err check_group(struct bl_broker *broker, const struct bl_pull *pull,
     return refuse(out, BL_ERR_NO_PERMISSION, BL_FORBIDDEN_BROKER);
   }
   struct bl_group *group = bl_broker_group(broker, pull->group);
+  if (group == NULL && broker->settings->auto_create_group &&
+      bl_store_can_append_metadata(broker->store, GROUP_RECORD_BYTES) == BL_ERR_BUSY) {
+    bl_why_set(why, BL_OK, "broker busy: the log has no room to note the new group yet, try again");
+    return refuse(out, BL_ERR_BUSY, BL_FORBIDDEN_NONE);
+  }
   if (group == NULL) {
     bl_why_set(why, BL_OK, "subscription group [%.*s] does not exist, " SEE, BL_FMT(pull->group));
     return refuse(out, BL_ERR_NO_GROUP, BL_FORBIDDEN_NONE);
@@ -251,6 +258,9 @@ static bl_err take_entries(struct scan *scan, const struct bl_queue_entry *entri
     hint(scan, entries + span.count, count - skipped - span.count);
     return err;
   }
+  /* Stored, but after a failure of the log not known to be durable: not gone. */
+  if (err == BL_ERR_NOT_FOUND && span.from + span.len > bl_store_marks(scan->broker->store).visible)
+    err = BL_ERR_NOT_AVAILABLE;
   /* A record that is gone is stepped over; one that cannot be read now is not. What was found so
    * far is an answer already. */
   if (err != BL_OK && err != BL_ERR_NOT_FOUND) return first ? err : BL_ERR_FULL;

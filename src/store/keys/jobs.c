@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -119,6 +120,22 @@ void bl_keys__retry_frozen(struct bl_keys *keys) {
   }
 }
 
+/* The disk takes none of those that wait: this one is taken from the log again later. */
+static void drop_block(struct bl_keys *keys, const struct bl_key_block *block) {
+  int64_t first = INT64_MAX;
+  int64_t last = 0;
+  for (uint32_t i = 0; i < block->count; i++) {
+    int64_t at = block->entries[i].offset;
+    if (at < first) first = at;
+    if (at > last) last = at;
+  }
+  if (block->count > 0) bl_keys__add_hole(keys, first, last + 1);
+  bl_log_limited(&refused_limit, BL_LOG_ERROR, "store", "keys.dropped",
+                 "from=%" PRId64 " to=%" PRId64
+                 " going_on=\"they are taken from the log again when the disk takes runs\"",
+                 first, last + 1);
+}
+
 void bl_keys__freeze(struct bl_keys *keys, struct bl_key_block *block) {
   bl_keys__retry_frozen(keys);
   struct bl_key_freeze *freeze = calloc(1, sizeof(*freeze));
@@ -135,10 +152,7 @@ void bl_keys__freeze(struct bl_keys *keys, struct bl_key_block *block) {
   if (freeze->err == BL_OK) {
     bl_keys__add_run(&keys->runs, freeze->run);
   } else {
-    keys->lost = true;
-    bl_log_limited(&refused_limit, BL_LOG_ERROR, "store", "keys.lost",
-                   "error=%s going_on=\"some keys are not found until the next start\"",
-                   bl_err_name(freeze->err));
+    drop_block(keys, block);
   }
   bl_keys__unuse_block(block);
   free(freeze);

@@ -101,8 +101,6 @@ struct bl_keys {
   struct bl_key_runs runs;
   struct bl_key_runs dead; /* in no search any more, perhaps in the last snapshot */
   bool merging;
-  bool lost; /* entries were dropped: no snapshot from here on, so that the next start replays them
-              */
   struct bl_key_hole holes[BL_KEYS_HOLES_MAX]; /* the first one may be under way */
   int hole_count;
   bool repaired; /* since the last snapshot */

@@ -58,7 +58,7 @@ void bl_keys__damaged(struct bl_keys *keys, struct bl_key_run *run, bl_err err) 
 
 bool bl_keys__wants_again(struct bl_follower *follower, int64_t *out_from, int64_t *out_to) {
   const struct bl_keys *keys = (struct bl_keys *)follower;
-  if (keys->hole_count == 0) return false;
+  if (keys->hole_count == 0 || keys->frozen_count == BL_KEYS_FROZEN_MAX) return false;
   *out_from = keys->holes[0].from;
   *out_to = keys->holes[0].to;
   return true;
@@ -67,6 +67,7 @@ bool bl_keys__wants_again(struct bl_follower *follower, int64_t *out_from, int64
 void bl_keys__again_done(struct bl_follower *follower, bl_err err) {
   struct bl_keys *keys = (struct bl_keys *)follower;
   BL_ASSERT(keys->hole_count > 0);
+  if (err == BL_ERR_NOT_AVAILABLE) return; /* the end: the next start misses the run again */
   if (err != BL_OK) {
     bl_log_limited(&damaged_limit, BL_LOG_ERROR, "store", "keys.not_all",
                    "from=%" PRId64 " to=%" PRId64
@@ -81,5 +82,5 @@ void bl_keys__again_done(struct bl_follower *follower, bl_err err) {
 
 bool bl_keys__unsettled(struct bl_follower *follower) {
   const struct bl_keys *keys = (struct bl_keys *)follower;
-  return keys->repaired && keys->hole_count == 0 && !keys->lost;
+  return keys->repaired && keys->hole_count == 0;
 }

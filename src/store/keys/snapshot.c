@@ -82,7 +82,10 @@ static bool put_entries(struct bl_keys_dump *dump, struct bl_buf *out) {
 bool bl_keys__snapshot_step(struct bl_follower *follower, struct bl_snapshot *snapshot) {
   struct bl_keys *keys = (struct bl_keys *)follower;
   /* Not while it lacks something that the one before has, or names. */
-  if ((keys->lost || keys->hole_count > 0) && !snapshot->started) return false;
+  if (keys->hole_count > 0 && !snapshot->started) {
+    bl_keys__retry_frozen(keys);
+    return false;
+  }
   if (!snapshot->started) begin(keys, snapshot);
   struct bl_keys_dump *dump = &keys->dump;
   BL_ASSERT(dump->running);

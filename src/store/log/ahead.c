@@ -65,7 +65,8 @@ static bool has_time(struct bl_ahead *ahead) {
   const struct bl_log *log = ahead->log;
   int64_t now_ns = bl_clock_mono_ns(log->clock);
   int64_t took_us = (now_ns - ahead->began_ns) / 1000;
-  bool slow = (log->appended - ahead->began) * 1000000 / BYTES_PER_S_MAX <= took_us;
+  bool slow =
+      ahead->began_ns == 0 || (log->appended - ahead->began) * 1000000 / BYTES_PER_S_MAX <= took_us;
   ahead->began = log->appended;
   ahead->began_ns = now_ns;
   return slow;

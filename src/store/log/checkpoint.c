@@ -56,7 +56,9 @@ static void run_write(struct bl_job *job) {
 
 /* A failed write costs nothing but an older checkpoint: the next one tries again. */
 static void done_write(struct bl_job *job) {
-  BL_CONTAINER(job, struct bl_checkpoint, job)->writing = false;
+  struct bl_checkpoint *checkpoint = BL_CONTAINER(job, struct bl_checkpoint, job);
+  checkpoint->writing = false;
+  if (checkpoint->err != BL_OK) checkpoint->mark.flushed = -1; /* not there: nothing goes by it */
 }
 
 static void take_mark(struct bl_checkpoint *checkpoint, const struct bl_checkpoint_mark *mark) {

@@ -131,8 +131,13 @@ static bl_err replay_from(struct replay *replay, int64_t at) {
     int64_t next = 0;
     err = bl_walk_find(&replay->walk, at + 1, replay->floor, &next);
     if (err != BL_OK) return err;
-    /* Nothing good follows in a log that is not the one we knew: it ends here. */
-    if (next == replay->floor && !replay->same) break;
+    /* Nothing good follows in a log that is not the one we knew: it ends here. What begins at the
+     * floor is the one we knew, with damage in the bytes that the checkpoint compares. */
+    if (next == replay->floor && !replay->same) {
+      err = next < end ? bl_walk_record(&replay->walk, next, &record) : BL_ERR_FORMAT;
+      if (err == BL_ERR_IO) return err;
+      if (err != BL_OK && err != BL_ERR_NOT_FOUND) break;
+    }
     fence(log, at, next);
     at = next;
   }
@@ -154,6 +159,8 @@ static bl_err replay_for_discarded(struct replay *replay) {
   for (int i = 0; i < recovery->follower_count; i++) {
     if (recovery->covered[i] <= replay->end) continue;
     discard(replay, i);
+    int64_t min = bl_segments_min(&replay->log->segments);
+    if (min > 0) recovery->followers[i]->ops->log_min_moved(recovery->followers[i], min);
     again = true;
   }
   if (!again) return BL_OK;
@@ -215,6 +222,16 @@ static bl_err find_store_ms(struct replay *replay, int64_t start) {
   return BL_OK;
 }
 
+/* A file that Java made has holes: what a full disk would refuse in the middle of a write is
+ * refused to the next file instead. Best effort: without it a write says so. */
+static void allocate_rest(const struct bl_log *log, int64_t end) {
+  for (int i = 0; i < log->segments.count; i++) {
+    const struct bl_segment *segment = &log->segments.items[i];
+    if (segment->first_offset + log->segments.segment_bytes > end)
+      (void)log->disk->ops->allocate(log->disk, segment->file, log->segments.segment_bytes);
+  }
+}
+
 static bl_err end_here(struct replay *replay, struct bl_why *why) {
   struct bl_log *log = replay->log;
   struct bl_recovery *recovery = replay->recovery;
@@ -226,6 +243,7 @@ static bl_err end_here(struct replay *replay, struct bl_why *why) {
      */
     from = replay->end - 2 * log->segments.segment_bytes;
     if (from < bl_segments_min(&log->segments)) from = bl_segments_min(&log->segments);
+    allocate_rest(log, replay->end);
   }
   err = bl_tail_make_durable(log, from, replay->end, !recovery->foreign, why);
   if (err != BL_OK) return err;

@@ -23,10 +23,11 @@ bl_err bl_direct_open_file(const struct bl_log *log, int64_t first_offset, int *
 bl_err bl_direct_open(struct bl_log *log, int64_t first_offset, struct bl_why *why) {
   struct bl_direct *direct = &log->flush.direct;
   int64_t segment_bytes = log->segments.segment_bytes;
-  if (segment_bytes % BL_DISK_DIRECT_BYTES != 0)
+  if ((segment_bytes | first_offset) % BL_DISK_DIRECT_BYTES != 0)
     return bl_why_set(why, BL_ERR_PARAMETER,
-                      "mappedFileSizeCommitLog is %" PRId64 ", not a multiple of %d", segment_bytes,
-                      BL_DISK_DIRECT_BYTES);
+                      "mappedFileSizeCommitLog is %" PRId64 " and a file begins at %" PRId64
+                      ": both must be multiples of %d",
+                      segment_bytes, first_offset, BL_DISK_DIRECT_BYTES);
   bl_err err = bl_direct_open_file(log, first_offset, &direct->file, why);
   if (err != BL_OK) {
     direct->file = -1;

@@ -105,6 +105,7 @@ static bl_err read_part(struct bl_queues *queues, uint64_t number, bool newest,
     *manifest = own;
     queues->log_min = own.log_min;
     if (err == BL_OK) err = open_segments(queues, manifest);
+    queues->index_end = own.index_end; /* long directories are packed while they are taken */
   }
   *out_part = (struct bl_queues_part){.number = number, .bytes = bytes.len};
   if (err == BL_OK) err = take_queues(queues, &records, out_part);

@@ -208,6 +208,7 @@ struct bl_queues_repairs {
   uint32_t ref_count;
   uint32_t ref_cap;
   struct bl_queue_warm *waiting; /* a chain by `internal` */
+  bool telling;                  /* those who waited look: what failed is not tried again yet */
   bool stopped;
 };
 

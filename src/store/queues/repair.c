@@ -22,10 +22,13 @@ static struct bl_queue_repair *find(struct bl_queues *queues, const struct bl_qu
 bl_err bl_queues__damaged(struct bl_queue *queue, const struct bl_chunk_ref *ref, bl_err err) {
   struct bl_queues *queues = bl_queue__queues(queue);
   struct bl_queues_repairs *repairs = &queues->repairs;
-  const struct bl_queue_repair *known = find(queues, queue, ref->position);
+  struct bl_queue_repair *known = find(queues, queue, ref->position);
   if (known != NULL) {
     queues->cold.units = 0;
-    return known->failed != BL_OK ? known->failed : BL_ERR_COLD;
+    bl_err failed = known->failed;
+    if (failed == BL_OK) return BL_ERR_COLD;
+    if (!repairs->telling) *known = repairs->items[--repairs->count]; /* the next one tries again */
+    return failed;
   }
   if (repairs->count == BL_QUEUES_REPAIRS_MAX) return err;
   int64_t from = queues->log_min;
@@ -161,11 +164,13 @@ static void put_in_place(struct bl_queues *queues) {
 static void tell_waiting(struct bl_queues *queues) {
   struct bl_queue_warm *warm = queues->repairs.waiting;
   queues->repairs.waiting = NULL;
+  queues->repairs.telling = true;
   while (warm != NULL) {
     struct bl_queue_warm *next = warm->internal;
     bl_queue__warm_again(warm);
     warm = next;
   }
+  queues->repairs.telling = false;
 }
 
 void bl_queues__again_done(struct bl_follower *follower, bl_err err) {

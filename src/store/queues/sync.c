@@ -18,9 +18,12 @@ bool bl_index__list_dirty(struct bl_queues *queues, struct bl_snapshot *snapshot
   for (size_t i = 0; i < queues->segment_count; i++) {
     struct bl_index_segment *segment = &queues->segments[i];
     if (!segment->dirty || segment->doomed) continue;
-    BL_ASSERT((size_t)snapshot->sync_count <
-              sizeof(snapshot->sync_files) / sizeof(snapshot->sync_files[0]));
-    snapshot->sync_files[snapshot->sync_count++] = segment->file;
+    size_t most = sizeof(snapshot->sync_files) / sizeof(snapshot->sync_files[0]);
+    if ((size_t)snapshot->sync_count < most) {
+      snapshot->sync_files[snapshot->sync_count++] = segment->file;
+    } else if (queues->disk->ops->sync(queues->disk, segment->file) != BL_OK) {
+      return false; /* more than that only after snapshots that failed */
+    }
     segment->dirty = false;
     segment->syncing = true;
   }
