@@ -11,6 +11,8 @@
 #include "requests/registration/namesrv_wiring.h"
 #include "server/server_internal.h"
 
+/* A write of the log does not wait for a sync of it. */
+#define FLUSH_THREADS 2
 #define POOL_THREADS 2
 #define STOP_TURNS_MAX 100
 #define STOP_TURN_MS 5
@@ -192,7 +194,8 @@ static bl_err start(struct bl_server *server, struct bl_why *why) {
                                      bl_request_table, bl_request_table_count);
   server->pool = bl_worker_new("bolide-pool", POOL_THREADS, true, bl_net_wake, server->net);
   if (settings->broker)
-    server->flush_worker = bl_worker_new("bolide-flush", 1, false, bl_net_wake, server->net);
+    server->flush_worker =
+        bl_worker_new("bolide-flush", FLUSH_THREADS, false, bl_net_wake, server->net);
   if (settings->namesrv) err = start_namesrv(server, why);
   if (err == BL_OK && settings->broker) err = start_broker(server, why);
   if (err == BL_OK) err = bl_server__write_ready(server, why);

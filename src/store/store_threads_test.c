@@ -62,7 +62,7 @@ static void run(enum bl_flush_mode mode) {
   st_init(&st);
   bl_worker_free(st.flush);
   bl_worker_free(st.pool);
-  st.flush = bl_worker_new("flush", 1, false, NULL, NULL);
+  st.flush = bl_worker_new("flush", 2, false, NULL, NULL);
   st.pool = bl_worker_new("pool", 2, false, NULL, NULL);
   struct bl_disk *fake = st.disk;
   st.disk = &slow.disk;

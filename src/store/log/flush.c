@@ -10,6 +10,7 @@
 #include "store/log/log.h"
 
 #define SLOW_WRITE_NS 1000000
+#define SLOW_NS 1000000000
 #define WRITEBACK_BYTES ((int64_t)1 << 19)
 
 static bool is_sync_flush(const struct bl_log *log) {
@@ -104,13 +105,27 @@ static void extend_round(struct bl_log *log, struct bl_round *round, int64_t mar
   atomic_store_explicit(&round->limit, limit, memory_order_release);
 }
 
+/* A disk that was slow once is slow again soon: the core does not try it before a second is over.
+ */
+static void note_write(struct bl_log *log, int64_t write_ns) {
+  if (write_ns > SLOW_WRITE_NS) log->flush.slow_until_ns = bl_clock_mono_ns(log->clock) + SLOW_NS;
+}
+
+static bool is_slow(struct bl_log *log) {
+  struct bl_flush *flush = &log->flush;
+  if (flush->slow_until_ns == 0) return false;
+  if (bl_clock_mono_ns(log->clock) < flush->slow_until_ns) return true;
+  flush->slow_until_ns = 0;
+  return false;
+}
+
 static void done_round(struct bl_job *job) {
   struct bl_round *round = BL_CONTAINER(job, struct bl_round, job);
   struct bl_log *log = round->log;
   take_progress(log);
   round->running = false;
   bl_segments_release(&log->segments, round->first_offset);
-  if (round->kind == BL_ROUND_WRITE) log->flush.slow = round->write_ns > SLOW_WRITE_NS;
+  if (round->kind == BL_ROUND_WRITE) note_write(log, round->write_ns);
   if (round->err != BL_OK) bl_log_fail(log, round->failed, round->err);
 }
 
@@ -148,7 +163,7 @@ static void write_on_core(struct bl_log *log) {
   int64_t to = cut_pieces(log, pieces, &count);
   int64_t before_ns = bl_clock_mono_ns(log->clock);
   bl_err err = write_pieces(log, pieces, count);
-  flush->slow = bl_clock_mono_ns(log->clock) - before_ns > SLOW_WRITE_NS;
+  note_write(log, bl_clock_mono_ns(log->clock) - before_ns);
   flush->core_writes += count;
   if (err == BL_OK) {
     log->written = to;
@@ -160,7 +175,7 @@ static void write_on_core(struct bl_log *log) {
 static void write_buffered_turn(struct bl_log *log) {
   struct bl_round *round = &log->flush.write_round;
   while (log->written < log->appended && !round->running && !log->failed) {
-    if (log->flush.slow) {
+    if (is_slow(log)) {
       start_round(log, round, BL_ROUND_WRITE, log->written, log->appended);
     } else {
       write_on_core(log);

@@ -33,12 +33,12 @@ struct bl_log_piece {
 };
 
 struct bl_flush {
-  bool is_direct;     /* for good: chosen at start */
-  bool slow;          /* buffered: the last write took over 1 ms, the next is the worker's */
-  bool due;           /* ASYNC_FLUSH: sync at the next chance */
-  bool names_durable; /* the folders were synced once */
-  int64_t start;      /* where the log ended at start */
-  int64_t due_to;     /* ASYNC_FLUSH: syncs follow one another until `flushed` is there */
+  bool is_direct;        /* for good: chosen at start */
+  int64_t slow_until_ns; /* buffered: a write took over 1 ms, until then they are the worker's */
+  bool due;              /* ASYNC_FLUSH: sync at the next chance */
+  bool names_durable;    /* the folders were synced once */
+  int64_t start;         /* where the log ended at start */
+  int64_t due_to;        /* ASYNC_FLUSH: syncs follow one another until `flushed` is there */
   int64_t core_writes;
   struct bl_round write_round;
   struct bl_round sync_round;
