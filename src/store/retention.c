@@ -68,6 +68,14 @@ static void run_look(struct bl_job *job) {
       log->disk->ops->space(log->disk, log->settings.dir, &look->total_bytes, &look->free_bytes);
 }
 
+/* Files that lost their names and are not closed yet: their space is on its way back. */
+static int64_t closing_bytes(const struct bl_segments *segments) {
+  int64_t bytes = 0;
+  for (const struct bl_list *node = segments->gone.next; node != &segments->gone; node = node->next)
+    bytes += segments->segment_bytes;
+  return bytes;
+}
+
 static void done_look(struct bl_job *job) {
   struct bl_store_look *look = BL_CONTAINER(job, struct bl_store_look, job);
   struct bl_segments *segments = &look->store->log.segments;
@@ -76,6 +84,8 @@ static void done_look(struct bl_job *job) {
     if (segment != NULL) segment->first_ms = look->heads[i].first_ms;
     bl_segments_release(segments, look->heads[i].first_offset);
   }
+  look->free_bytes += look->closing_bytes;
+  if (look->free_bytes > look->total_bytes) look->free_bytes = look->total_bytes;
   look->done(look);
 }
 
@@ -84,6 +94,7 @@ void bl_store_look(struct bl_store *store, struct bl_store_look *look,
   struct bl_segments *segments = &store->log.segments;
   *look = (struct bl_store_look){
       .job = {.run = run_look, .done = done_look}, .store = store, .done = done};
+  look->closing_bytes = closing_bytes(segments); /* now: meanwhile they may be closed */
   for (int i = 0; i < segments->count && look->head_count < BL_STORE_LOOK_FILES; i++) {
     struct bl_segment *segment = &segments->items[i];
     if (segment->first_ms > 0 || segment->first_offset >= store->log.flushed) continue;

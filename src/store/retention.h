@@ -36,8 +36,9 @@ struct bl_store_look {
   } heads[BL_STORE_LOOK_FILES];
   int head_count;
   bl_err space_err;
-  int64_t total_bytes; /* FILLED: of the file system, what others may not use left out */
-  int64_t free_bytes;
+  int64_t total_bytes;   /* FILLED: of the file system, what others may not use left out */
+  int64_t closing_bytes; /* of files removed before it began */
+  int64_t free_bytes;    /* that of removed files that are being closed is in it */
   void (*done)(struct bl_store_look *look);
 };
 void bl_store_look(struct bl_store *store, struct bl_store_look *look,

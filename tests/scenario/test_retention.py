@@ -295,6 +295,8 @@ def test_ratios(_):
             api.check(b.create_group("CG_RATIO"))
             send_mib(b, "Ratio", 70)
             tap.equal(int(log_files(s)[0]), 0, "first file on a disk with room")
+            # The next file takes its space when a quarter of the last is full.
+            procs.wait_until(lambda: len(log_files(s)) == 6, 5, "the next file")
             # Each file that goes leaves room: not more go than must.
             hog = disk.hog(75 * MIB)
             settled(s, SEGMENT)
