@@ -10,8 +10,8 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/map.h"
-#include "store/check/entry.h"
 #include "store/check/scan.h"
+#include "store/entry.h"
 #include "wire/properties.h"
 
 #define FILE_UNITS 300000

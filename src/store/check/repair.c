@@ -8,8 +8,8 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/crc32.h"
-#include "store/check/entry.h"
 #include "store/check/scan.h"
+#include "store/entry.h"
 #include "wire/properties.h"
 
 #define CHUNK_BYTES ((int64_t)1 << 20)

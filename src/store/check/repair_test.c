@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "store/check/check_testlib.h"
-#include "store/check/entry.h"
 #include "store/check/export.h"
 #include "store/check/repair.h"
 #include "store/check/scan.h"
+#include "store/entry.h"
 #include "store/queues/driver_testlib.h"
 
 #define MESSAGES 110

@@ -9,9 +9,9 @@
 #define BOLIDE_STORE_CHECK_VERIFY_INTERNAL_H
 
 #include "base/map.h"
-#include "store/check/entry.h"
 #include "store/check/scan.h"
 #include "store/check/verify.h"
+#include "store/entry.h"
 
 /* A queue, as the records tell it. */
 struct bl_verify_queue {

@@ -3,55 +3,27 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "store/entry.h"
 #include "store/queues/queues_internal.h"
 #include "wire/properties.h"
 
 static struct bl_log_limit refused_limit = {.per_second = 1};
 
-/* Source: MessageStoreConfig.messageDelayLevel, the default. */
-static const int32_t delay_level_seconds[] = {
-    1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,
-};
-#define DELAY_LEVEL_MAX (int64_t)(sizeof(delay_level_seconds) / sizeof(delay_level_seconds[0]))
-
-/* Source: DefaultMessageStore.CommitLogDispatcherBuildConsumeQueue. */
-static bool has_entry(const struct bl_record *record) {
-  int32_t type = record->sys_flag & BL_SYS_TRANSACTION_MASK;
-  return type != BL_SYS_PREPARED && type != BL_SYS_ROLLBACK && record->queue_offset >= 0 &&
-         record->queue_offset <= INT64_MAX - UINT32_MAX;
-}
-
-/* Source: CommitLog.setBatchSizeIfNeeded, BatchConsumeQueue. */
-static uint32_t count_of(const struct bl_record *record) {
-  if ((record->sys_flag & BL_SYS_INNER_BATCH) == 0) return 1;
-  int32_t count;
-  struct bl_slice text = bl_properties_get(record->properties, BL_SLICE("INNER_NUM"));
-  if (text.ptr == NULL || !bl_slice_i32(text, &count) || count < 1 || count > INT16_MAX) return 1;
-  return (uint32_t)count;
-}
-
-/* In the topic of delayed messages the code is the time of delivery. Source: CommitLog.
- * checkMessageAndReturnSize, DefaultMessageStore.computeDeliverTimestamp. */
-static int64_t code_of(const struct bl_record *record) {
-  if (record->topic.len == 19 && bl_slice_is(record->topic, "SCHEDULE_TOPIC_XXXX")) {
-    int64_t level;
-    struct bl_slice text = bl_properties_get(record->properties, BL_PROP_DELAY);
-    if (text.ptr != NULL && bl_slice_i64(text, &level) && level > 0) {
-      if (level > DELAY_LEVEL_MAX) level = DELAY_LEVEL_MAX;
-      return record->store_ms + delay_level_seconds[level - 1] * 1000ll;
-    }
-  }
-  return bl_record_tags_code(record);
+/* With room for what it may span. */
+static bool has_offset(const struct bl_record *record) {
+  return record->queue_offset >= 0 && record->queue_offset <= INT64_MAX - UINT32_MAX;
 }
 
 bool bl_queues__unit_of(const struct bl_record *record, struct bl_queue_entry *out_entry) {
-  if (!has_entry(record)) return false;
+  if (!has_offset(record)) return false;
+  struct bl_entry entry = bl_entry_of(record);
+  if (!entry.any) return false;
   *out_entry = (struct bl_queue_entry){
       .queue_offset = record->queue_offset,
       .log_offset = record->log_offset,
       .size_bytes = record->size_bytes,
-      .count = count_of(record),
-      .tags_code = code_of(record),
+      .count = entry.count,
+      .tags_code = entry.tags_code,
   };
   return true;
 }

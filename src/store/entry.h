@@ -1,8 +1,8 @@
 /* What a record says about its place in its queue, as RocketMQ derives it. Pure.
  * Source: apache/rocketmq DefaultMessageStore.CommitLogDispatcherBuildConsumeQueue, CommitLog
  * (checkMessageAndReturnSize, setBatchSizeIfNeeded), BatchConsumeQueue. */
-#ifndef BOLIDE_STORE_CHECK_ENTRY_H
-#define BOLIDE_STORE_CHECK_ENTRY_H
+#ifndef BOLIDE_STORE_ENTRY_H
+#define BOLIDE_STORE_ENTRY_H
 
 #include "wire/record.h"
 

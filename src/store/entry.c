@@ -1,4 +1,4 @@
-#include "store/check/entry.h"
+#include "store/entry.h"
 
 #include "wire/properties.h"
 
