@@ -10,6 +10,8 @@ import time
 
 from lib.context import HERE, filesystem_of
 
+# A disk is calm when so many small durable writes in a row took less than that.
+CALM_WRITES, CALM_SECONDS = 200, 0.005
 PAGE_BYTES = mmap.PAGESIZE
 
 
@@ -65,6 +67,28 @@ def drop_cache(folder):
                 os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
             finally:
                 os.close(file)
+
+
+def await_calm_disk(folder, say, most_seconds=120):
+    """Waits until small durable writes in folder are even again: a disk that was just given many GB goes on with them
+    for a while, out of the system's sight. Returns the seconds it took."""
+    begin = time.monotonic()
+    path = os.path.join(folder, "calm")
+    file = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        even = 0
+        while even < CALM_WRITES and time.monotonic() - begin < most_seconds:
+            at = time.monotonic()
+            os.pwrite(file, b"x" * 4096, 0)
+            os.fdatasync(file)
+            even = even + 1 if time.monotonic() - at < CALM_SECONDS else 0
+            time.sleep(0.01)
+    finally:
+        os.close(file)
+        os.unlink(path)
+    took = time.monotonic() - begin
+    say("the disk is calm" if even == CALM_WRITES else "the disk is not calm after %.0f s" % took)
+    return took
 
 
 def bytes_below(folder):

@@ -10,7 +10,9 @@ NAME, TITLE = "cold", "Cold read while producing"
 ABOUT = """A log of 20 GB (1 KiB messages, 8 queues), nothing of it in the page cache when the server starts. A producer
 sends 20,000 messages/s of 1 KiB on a fixed timetable (ASYNC_FLUSH), first alone, then while 4 connections read the log
 from its beginning; the reader runs a little longer than the producer's measured window. *Disk* is one thread reading
-a segment of the same log with `O_DIRECT`, 1 MiB at a time, just before. Java gets `maxTransferCountOnMessageInDisk=32`
+a segment of the same log with `O_DIRECT`, 1 MiB at a time, just before. The measurement begins when small durable
+writes are even again after the 20 GB were written; the reader's generator runs with `nice 10`, because it shares a core
+with the producer's. Java gets `maxTransferCountOnMessageInDisk=32`
 and `maxTransferBytesOnMessageInDisk=262144`; its defaults are 8 messages and 64 KB in a pull."""
 BIG_GB = 20
 CELLS = [("producer alone", "producer alone"), ("producer beside", "producer beside the reader")]
@@ -32,13 +34,14 @@ def one(ctx, record, server):
     if disk:
         record(server.kind, "disk", {"mb": disk})
     machine.drop_cache(server.store)
+    machine.await_calm_disk(ctx.work, ctx.say)
     machine.warm_memory(1 if ctx.quick else 8)
     server.start()
     try:
         server.create_topic("Beside", load.QUEUES)
         produce(ctx, record, "producer alone", server)
         reader = generator.Running(ctx, "pull", server, "--topic", stores.COLD, "--queues", stores.COLD_QUEUES, "--connections", 4,
-                                   "--from", "begin", "--seconds", ctx.seconds + ctx.warmup + 2, "--warmup", 0, nice=5)
+                                   "--from", "begin", "--seconds", ctx.seconds + ctx.warmup + 2, "--warmup", 0, nice=10)
         time.sleep(0.5)
         produce(ctx, record, "producer beside", server)
         values = generator.values_of(reader.wait(120))

@@ -23,6 +23,7 @@ def e2e(ctx, record, subject, cell, server):
 
 def one(ctx, record, server):
     machine.drop_cache(server.store)
+    machine.await_calm_disk(ctx.work, ctx.say)
     machine.warm_memory(1 if ctx.quick else 6)
     server.start()
     try:
