@@ -70,8 +70,9 @@ static void put_options(struct bl_buf *out) {
   bl_buf_put_text(out,
                   "\n## Name server\n"
                   "\n"
-                  "Of `bolide namesrv --config FILE`. The name server inside `bolide server` has "
-                  "these defaults.\n"
+                  "Of `bolide namesrv --config FILE`. `bolide server` takes those that the broker "
+                  "has no key of the same name\n"
+                  "for; the others have these defaults there.\n"
                   "\n");
   bl_options_put_markdown(&bl_namesrv_options, out);
 }

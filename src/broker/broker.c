@@ -5,10 +5,15 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "broker/assign/parts.h"
+#include "broker/delay/delay.h"
 #include "broker/identity.h"
+#include "broker/offset/light_offsets.h"
 #include "broker/retention/retention.h"
 #include "broker/runtime/runtime.h"
+#include "broker/send/light.h"
 #include "broker/system_topics.h"
+#include "broker/transaction/transaction.h"
 #include "net/net.h"
 #include "os/process.h"
 #include "remoting/remoting.h"
@@ -41,6 +46,12 @@ static void register_tables(struct bl_broker *broker) {
        bl_groups_write_step},
       {"offset", "consumerOffset.json", &broker->offsets, bl_offsets_apply, bl_offsets_replace,
        bl_offsets_write_step},
+      {"lightOffset", "lmqConsumerOffset.json", &broker->offsets, bl_light_offsets_apply,
+       bl_light_offsets_replace, bl_light_offsets_write_step},
+      {"mode", "messageRequestMode.json", &broker->request_modes, bl_request_modes_apply,
+       bl_request_modes_replace, bl_request_modes_write_step},
+      {"lock", "queueLocks.json", &broker->locks, bl_locks_apply, bl_locks_replace,
+       bl_locks_write_step},
   };
   for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
     bl_meta_register(broker->meta, &tables[i]);
@@ -79,8 +90,21 @@ static bl_err open_store(struct bl_broker *broker, struct bl_worker *flush_worke
   broker->followers[0] = bl_queues_follower(broker->queues);
   broker->followers[1] = bl_keys_follower(broker->keys);
   broker->followers[2] = bl_meta_follower(broker->meta);
+  broker->followers[3] = bl_pending_follower(broker->pending);
+  broker->followers[4] = bl_dedup_follower(broker->dedup); /* behind the tables that it asks */
+  broker->followers[5] = bl_halves_follower(broker->halves);
+  broker->followers[6] = bl_expiry_follower(broker->expiry);
   return bl_store_open(&store, broker->disk, broker->clock, broker->timers, flush_worker,
                        broker->pool, broker->followers, BL_BROKER_FOLLOWERS, &broker->store, why);
+}
+
+static bl_err set_delay_levels(struct bl_broker *broker, struct bl_why *why) {
+  int64_t delays_ms[BL_PENDING_LEVELS_MAX];
+  int count = 0;
+  bl_err err =
+      bl_delay_levels_parse(bl_slice_text(broker->settings->delay_levels), delays_ms, &count, why);
+  if (err == BL_OK) bl_pending_set_levels(broker->pending, delays_ms, count);
+  return err;
 }
 
 /* What the JSON files lack is in the log's records, where no broker of another kind looks. */
@@ -89,6 +113,13 @@ static void write_json_soon(struct bl_broker *broker) {
   bl_meta_stats(broker->meta, &stats);
   if (stats.applied_records == 0 && stats.recovered_tables == 0) return;
   bl_store_snapshot_soon(broker->store, bl_meta_follower(broker->meta), 0);
+}
+
+static void resume_locks(struct bl_broker *broker) {
+  struct bl_store_stats stats;
+  bl_store_stats(broker->store, &stats);
+  broker->locks.lease_ms = broker->settings->lock_lease_ms;
+  bl_locks_resume(&broker->locks, stats.last_store_ms);
 }
 
 /* Without the queue index a queue whose messages all went would begin at 0 again, and a group that
@@ -118,12 +149,17 @@ static bl_err open_meta_queue(struct bl_broker *broker, struct bl_why *why) {
 
 static void free_parts(struct bl_broker *broker) {
   bl_runtime_free(broker->runtime);
+  bl_halves_free(broker->halves);
+  bl_pending_free(broker->pending);
+  bl_dedup_free(broker->dedup);
+  bl_expiry_free(broker->expiry);
   bl_meta_free(broker->meta);
   bl_keys_free(broker->keys);
   bl_queues_free(broker->queues);
   bl_topics_fini(&broker->topics);
   bl_groups_fini(&broker->groups);
   bl_offsets_fini(&broker->offsets);
+  bl_request_modes_fini(&broker->request_modes);
   bl_locks_fini(&broker->locks);
   bl_sends_fini(&broker->sends);
   bl_buf_fini(&broker->meta_scratch);
@@ -131,6 +167,16 @@ static void free_parts(struct bl_broker *broker) {
   bl_arena_fini(&broker->arenas[0]);
   bl_arena_fini(&broker->arenas[1]);
   free(broker);
+}
+
+/* What remembers messages for as long as their topics say. */
+static void make_windows(struct bl_broker *broker, const struct bl_broker_world *world) {
+  const char *dir = world->settings->store_dir;
+  struct bl_dedup_topics windows = {&broker->topics.deduped, bl_duplicate_window_ms, broker};
+  broker->dedup = bl_dedup_new(dir, world->disk, world->pool, world->clock, &windows, world->seed);
+  bl_dedup_set_limit(broker->dedup, world->settings->dedup_keys_max);
+  struct bl_expiry_topics moves = {&broker->topics.moving, bl_mover_moves, broker};
+  broker->expiry = bl_expiry_new(dir, world->disk, &moves, world->settings->ttl_waiting_max);
 }
 
 bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **out_broker,
@@ -151,19 +197,30 @@ bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **ou
   broker->queues = bl_queues_new(dir, world->disk, world->pool);
   broker->keys = bl_keys_new(dir, world->disk, world->pool);
   broker->meta = bl_meta_new(dir, world->disk);
+  broker->pending = bl_pending_new(dir, world->disk, world->pool);
+  broker->halves = bl_halves_new(dir, world->disk);
+  make_windows(broker, world);
   bl_topics_init(&broker->topics, world->clock);
   bl_groups_init(&broker->groups, world->clock);
+  if (world->settings->lmq_enable) {
+    bl_topics_serve_light(&broker->topics);
+    bl_groups_serve_light(&broker->groups);
+  }
   bl_offsets_init(&broker->offsets, world->clock);
-  bl_locks_init(&broker->locks);
+  bl_request_modes_init(&broker->request_modes);
+  bl_locks_init(&broker->locks, world->clock);
   bl_sends_init(&broker->sends);
+  bl_replies_init(&broker->replies);
   bl_buf_init(&broker->meta_scratch, 1 << 20);
   bl_buf_init(&broker->meta_json, 1 << 20);
   bl_arena_init(&broker->arenas[0]);
   bl_arena_init(&broker->arenas[1]);
   register_tables(broker);
-  bl_err err = open_store(broker, world->flush_worker, why);
+  bl_err err = set_delay_levels(broker, why);
+  if (err == BL_OK) err = open_store(broker, world->flush_worker, why);
   if (err == BL_OK) {
     err = bl_meta_replay_done(broker->meta, bl_store_marks(broker->store).appended, why);
+    if (err == BL_OK) resume_locks(broker);
     if (err == BL_OK) go_on_where_groups_are(broker);
     if (err == BL_OK) err = open_meta_queue(broker, why);
     if (err == BL_OK) err = bl_identity_load(broker, why);
@@ -174,11 +231,18 @@ bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **ou
     return err;
   }
   broker->runtime = bl_runtime_new(broker);
+  bl_series_pool_init(&broker->series, broker);
+  bl_filter_cache_init(&broker->filters);
   bl_members_init(broker);
+  broker->part_finder = bl_part_finder_new(broker);
   bl_holds_init(broker);
+  bl_duplicates_init(broker);
+  bl_mover_init(broker);
   bl_system_topics_make(broker);
   write_json_soon(broker);
   broker->retention = bl_retention_new(broker);
+  broker->delay = bl_delay_new(broker);
+  broker->transactions = bl_transactions_new(broker, broker->halves);
   broker->offsets_timer.fire = on_offsets_timer;
   *out_broker = broker;
   return BL_OK;
@@ -187,14 +251,24 @@ bl_err bl_broker_open(const struct bl_broker_world *world, struct bl_broker **ou
 void bl_broker_close(struct bl_broker *broker) {
   if (broker == NULL) return;
   broker->closing = true;
+  bl_delay_stop(broker->delay);
+  bl_transactions_stop(broker->transactions);
   bl_timer_cancel(broker->timers, &broker->offsets_timer);
   bl_broker_log_offsets(broker);
   bl_queues_stop_reading(broker->queues);
   bl_store_stop_reading(broker->store);
   bl_worker_finish(broker->pool);
+  bl_delay_free(broker->delay);
+  bl_transactions_free(broker->transactions);
   bl_retention_free(broker->retention);
+  bl_replies_stop(broker);
   bl_holds_fini(broker);
+  bl_duplicates_fini(broker);
+  bl_mover_fini(broker);
   bl_members_fini(broker);
+  bl_part_finder_free(broker->part_finder);
+  bl_series_pool_fini(&broker->series);
+  bl_filter_cache_fini(&broker->filters);
   bl_store_close(broker->store);
   free_parts(broker);
 }
@@ -221,8 +295,12 @@ bool bl_broker_turn(struct bl_broker *broker) {
                  bl_clock_mono_ms(broker->clock) + OFFSETS_INTERVAL_MS);
   }
   bl_runtime_turn(broker->runtime);
+  bl_series_turn(&broker->series);
   if (!broker->store_stopped && bl_store_failed(broker->store, NULL)) tell_stopped(broker);
-  bool more = bl_store_end_turn(broker->store);
+  bool more = bl_delay_turn(broker->delay);
+  more = bl_transactions_turn(broker->transactions) || more;
+  more = bl_store_end_turn(broker->store) || more;
+  more = bl_mover_turn(broker) || more;
   more = bl_holds_turn(broker) || more;
   more = bl_retention_turn(broker->retention) || more;
   /* What this turn answered is written after we return; what the last one did is on its way
@@ -244,8 +322,10 @@ bl_err bl_broker_open_queue(struct bl_broker *broker, struct bl_topic *topic, in
     return BL_OK;
   }
   struct bl_queue *queue = NULL;
-  bl_err err = bl_queues_open_queue(broker->queues, topic->name, queue_id, &queue);
-  if (err != BL_OK) return err;
+  bool light = bl_topic_is_light(&broker->topics, topic);
+  bl_err err = light ? bl_light_open(broker, topic->name, out_queue)
+                     : bl_queues_open_queue(broker->queues, topic->name, queue_id, &queue);
+  if (err != BL_OK || light) return err;
   if (queue_id >= topic->queue_slots) {
     int32_t slots = topic->queue_slots < 4 ? 4 : topic->queue_slots * 2;
     if (slots <= queue_id) slots = queue_id + 1;

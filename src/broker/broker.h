@@ -8,30 +8,43 @@
 
 #include "base/err.h"
 #include "base/timer.h"
+#include "broker/assign/modes.h"
+#include "broker/dedup/duplicate.h"
+#include "broker/filter/cache.h"
 #include "broker/group/groups.h"
 #include "broker/lock/locks.h"
 #include "broker/members/members.h"
 #include "broker/offset/offsets.h"
 #include "broker/pull/holds.h"
+#include "broker/reply/reply.h"
+#include "broker/runtime/series.h"
 #include "broker/send/send.h"
 #include "broker/settings.h"
 #include "broker/stats.h"
 #include "broker/topic/topics.h"
+#include "broker/ttl/mover.h"
 #include "os/clock.h"
 #include "os/disk.h"
 #include "os/worker.h"
+#include "store/dedup/dedup.h"
+#include "store/expiry/expiry.h"
+#include "store/halves/halves.h"
 #include "store/keys/keys.h"
 #include "store/meta/meta.h"
 #include "store/queues/queues.h"
 #include "store/store.h"
+#include "store/timers/pending.h"
 #include "wire/host.h"
 #include "wire/msgid.h"
 
+struct bl_part_finder;
 struct bl_remoting;
 struct bl_retention;
 struct bl_runtime;
+struct bl_delay;
+struct bl_transactions;
 
-#define BL_BROKER_FOLLOWERS 3
+#define BL_BROKER_FOLLOWERS 7
 #define BL_ADDRESS_BYTES_MAX 288
 
 struct bl_broker {
@@ -45,18 +58,31 @@ struct bl_broker {
   struct bl_queues *queues;
   struct bl_keys *keys;
   struct bl_meta *meta;
+  struct bl_dedup *dedup;
+  struct bl_expiry *expiry;
+  struct bl_pending *pending;
+  struct bl_halves *halves;
   struct bl_follower
       *followers[BL_BROKER_FOLLOWERS]; /* of the log, in the order in which they see records */
   struct bl_topics topics;
   struct bl_groups groups;
   struct bl_offsets offsets;
   struct bl_members members;
+  struct bl_request_modes request_modes;
+  struct bl_part_finder *part_finder; /* where the queues of topics are */
+  struct bl_filter_cache filters;
   struct bl_holds holds;
   struct bl_locks locks;
   struct bl_sends sends;
+  struct bl_duplicates duplicates;
+  struct bl_mover mover;
+  struct bl_replies replies;
   struct bl_broker_stats stats;
+  struct bl_series_pool series;
   struct bl_runtime *runtime; /* rates and runtime info */
   struct bl_retention *retention;
+  struct bl_delay *delay;
+  struct bl_transactions *transactions;
   struct bl_uniqkey uniqkeys;
   struct bl_host store_host;          /* brokerIP1:port, in every record and message id */
   char address[BL_ADDRESS_BYTES_MAX]; /* what is registered: the same as text, or what is advertised
@@ -73,6 +99,10 @@ struct bl_broker {
   /* Called when the topic table changed: registration follows. May be NULL. */
   void (*on_topics_changed)(void *context);
   void *topics_changed_context;
+  /* The route of a topic (TopicRouteData JSON) from a name server in this process, or the absent
+   * slice; BORROWED until the next call. NULL: there is none. */
+  struct bl_slice (*find_route)(void *context, struct bl_slice topic);
+  void *find_route_context;
 };
 
 struct bl_broker_world {
@@ -123,6 +153,10 @@ BL_MUST_CHECK bl_err bl_broker_put_group(struct bl_broker *broker, const struct 
                                          struct bl_group **out_group, int64_t *out_end);
 BL_MUST_CHECK bl_err bl_broker_delete_group(struct bl_broker *broker, struct bl_slice name,
                                             bool clean_offsets, int64_t *out_end);
+/* BL_ERR_FULL: BL_REQUEST_MODES_MAX. */
+BL_MUST_CHECK bl_err bl_broker_put_request_mode(struct bl_broker *broker,
+                                                const struct bl_request_mode *mode,
+                                                int64_t *out_end);
 /* The group, made with defaults when autoCreateSubscriptionGroup (or a system group) allows; NULL
  * otherwise. */
 struct bl_group *bl_broker_group(struct bl_broker *broker, struct bl_slice name);
@@ -138,6 +172,10 @@ struct bl_topic *bl_broker_retry_topic(struct bl_broker *broker, struct bl_slice
  * bl_store_append. */
 BL_MUST_CHECK bl_err bl_broker_dead_letter_topic(struct bl_broker *broker, struct bl_slice group,
                                                  struct bl_topic **out_topic);
+/* Puts into the log what this client's request changed of the group's queue locks. They hold from
+ * when they were taken; when the log has no room they only last until the next start. */
+void bl_broker_log_locks(struct bl_broker *broker, struct bl_slice group, struct bl_slice client_id,
+                         bool given);
 /* Puts changed offsets into the log now. */
 void bl_broker_log_offsets(struct bl_broker *broker);
 

@@ -63,6 +63,23 @@ void bt_restart(struct bt *bt) {
   open_broker(bt);
 }
 
+void bt_power_loss(struct bt *bt, uint64_t seed) {
+  bl_disk_fake_power_loss(bt->fake, seed);
+  close_broker(bt);
+  bl_disk_fake_restart(bt->fake);
+  open_broker(bt);
+}
+
+void bt_reopen_after_crash(struct bt *bt) {
+  bl_broker_close(bt->broker);
+  bt->broker = NULL;
+  bl_worker_free(bt->flush);
+  bl_worker_free(bt->pool);
+  bl_timers_fini(&bt->timers);
+  bl_disk_fake_restart(bt->fake);
+  open_broker(bt);
+}
+
 void bt_cold(struct bt *bt) {
   bt_restart(bt);
   bl_disk_fake_set_cold(bt->fake);

@@ -22,6 +22,10 @@ void bt_start(struct bt *bt);
 void bt_stop(struct bt *bt);
 /* Stops and starts on the same disk. */
 void bt_restart(struct bt *bt);
+/* The power goes now, and comes back. What was not synced is there or not, by the seed. */
+void bt_power_loss(struct bt *bt, uint64_t seed);
+/* After bl_disk_fake_kill or _power_loss. */
+void bt_reopen_after_crash(struct bt *bt);
 /* The system forgets all pages; indexes in memory are gone, too. */
 void bt_cold(struct bt *bt);
 /* Turns and jobs until nothing more happens. */

@@ -1,4 +1,6 @@
 /* Changes of metadata: the table at once, a record in the log, somebody waits for the record. */
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/log.h"
 #include "broker/broker.h"
@@ -32,7 +34,7 @@ static int64_t log_change(struct bl_broker *broker, struct bl_slice table, struc
   /* bl_store_can_append_metadata said so before the table changed. */
   BL_ASSERT(bl_store_append_metadata(broker->store, &record) == BL_OK);
   bl_queue_assign_at(queue, 1, record.log_offset);
-  bool commits = !is_delete && bl_slice_is(table, "offset");
+  bool commits = !is_delete && (bl_slice_is(table, "offset") || bl_slice_is(table, "lock"));
   bl_store_snapshot_soon(broker->store, bl_meta_follower(broker->meta),
                          commits ? JSON_OFFSETS_MS : JSON_SOON_MS);
   return record.log_offset + record.size_bytes;
@@ -110,6 +112,24 @@ bl_err bl_broker_delete_group(struct bl_broker *broker, struct bl_slice name, bo
     *out_end = log_change(broker, BL_SLICE("group"), name, true, BL_SLICE(""));
   }
   bl_arena_fini(&arena);
+  return BL_OK;
+}
+
+bl_err bl_broker_put_request_mode(struct bl_broker *broker, const struct bl_request_mode *mode,
+                                  int64_t *out_end) {
+  char name[2 * BL_TOPIC_SPECIAL_BYTES_MAX + 2];
+  *out_end = 0;
+  if (mode->topic.len > BL_TOPIC_SPECIAL_BYTES_MAX || mode->group.len > BL_TOPIC_SPECIAL_BYTES_MAX)
+    return BL_ERR_PARAMETER;
+  bl_err err = bl_store_can_append_metadata(broker->store, PUT_ROOM_BYTES);
+  if (err == BL_OK) err = bl_request_modes_put(&broker->request_modes, mode);
+  if (err != BL_OK) return err;
+  int len = snprintf(name, sizeof(name), "%.*s@%.*s", BL_FMT(mode->topic), BL_FMT(mode->group));
+  bl_buf_clear(&broker->meta_json);
+  struct bl_json_writer w = bl_json_writer_of(&broker->meta_json, false);
+  bl_request_mode_write(&w, mode);
+  *out_end = log_change(broker, BL_SLICE("mode"), bl_slice_of(name, (size_t)len), false,
+                        bl_buf_slice(&broker->meta_json));
   return BL_OK;
 }
 
@@ -193,6 +213,14 @@ bl_err bl_broker_dead_letter_topic(struct bl_broker *broker, struct bl_slice gro
                                    struct bl_topic **out_topic) {
   struct bl_topic_change change = {.write_queues = 1};
   return open_group_topic(broker, BL_DLQ_PREFIX, group, &change, out_topic);
+}
+
+void bl_broker_log_locks(struct bl_broker *broker, struct bl_slice group, struct bl_slice client_id,
+                         bool given) {
+  bl_buf_clear(&broker->meta_json);
+  if (!bl_locks_write_changes(&broker->locks, client_id, given, &broker->meta_json)) return;
+  if (bl_store_can_append_metadata(broker->store, PUT_ROOM_BYTES) != BL_OK) return;
+  log_change(broker, BL_SLICE("lock"), group, false, bl_buf_slice(&broker->meta_json));
 }
 
 void bl_broker_log_offsets(struct bl_broker *broker) {

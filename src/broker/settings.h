@@ -33,8 +33,20 @@ struct bl_broker_settings {
   char *trace_topic_name;
   bool trace_on;
   bool lite_pull_enable;
+  int64_t lock_lease_ms;
   bool long_polling_enable;
   bool notify_ids_changed;
+  bool lmq_enable;
+  bool multi_dispatch_enable;
+  bool lmq_quota_enable;
+  int32_t lmq_queues_max;
+  bool store_reply_enable;
+  bool property_filter;      /* SQL92 */
+  bool filter_support_retry; /* in retry topics, too */
+  bool server_side_reset;
+  bool server_load_balancer;
+  int32_t group_members_max;
+  int32_t holds_per_conn_max;
   int64_t short_polling_ms;
   int64_t wait_in_send_queue_ms;
   int64_t register_period_ms;
@@ -45,6 +57,8 @@ struct bl_broker_settings {
   int32_t max_transfer_bytes; /* of one pull */
   int32_t max_transfer_count;
   int32_t max_query_count;
+  int64_t dedup_keys_max;
+  int64_t ttl_waiting_max;
   int32_t holds_max; /* parked pulls in all */
   /* the store */
   char *store_dir;
@@ -69,6 +83,17 @@ struct bl_broker_settings {
   int32_t disk_warning_percent;
   int64_t disk_enough_bytes;
   int64_t clock_confirm_ms;
+  /* delayed messages */
+  char *delay_levels; /* messageDelayLevel */
+  bool transaction_reject;
+  int64_t transaction_timeout_ms;
+  int64_t transaction_interval_ms;
+  int32_t transaction_check_max;
+  bool timer_enable;
+  int64_t timer_max_delay_sec;
+  int64_t timer_memory_bytes;
+  int64_t timer_clock_confirm_ms;
+  bool recall_enable;
   int32_t broker_role; /* ASYNC_MASTER */
   int64_t spin_us;     /* adaptive spinning of the loop */
   int32_t log_level;   /* enum bl_log_level */

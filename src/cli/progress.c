@@ -50,13 +50,25 @@ static int line_of_bytes(const struct bl_progress *progress, uint64_t rate, char
                   (unsigned long long)(seconds % 60));
 }
 
+static int line_of_total(const struct bl_progress *progress, uint64_t rate, char *line,
+                         size_t size) {
+  uint64_t done = *progress->count;
+  uint64_t left = done < *progress->total ? *progress->total - done : 0;
+  uint64_t seconds = rate > 0 ? left / rate : 0;
+  return snprintf(line, size, "\r\033[K%s %s of %s, %s/s, %llu:%02llu left", progress->what,
+                  bl_progress_number(done), bl_progress_number(*progress->total),
+                  bl_progress_number(rate), (unsigned long long)(seconds / 60),
+                  (unsigned long long)(seconds % 60));
+}
+
 static void show(struct bl_timer *timer, int64_t now_ms) {
   struct bl_progress *progress = BL_CONTAINER(timer, struct bl_progress, timer);
   int64_t passed_ms = now_ms > progress->last_ms ? now_ms - progress->last_ms : 1;
   uint64_t rate = (*progress->count - progress->last_count) * 1000 / (uint64_t)passed_ms;
   char line[160];
-  int len = progress->total_bytes > 0
-                ? line_of_bytes(progress, rate, line, sizeof(line))
+  int len = progress->total_bytes > 0 ? line_of_bytes(progress, rate, line, sizeof(line))
+            : progress->total != NULL && *progress->total > 0
+                ? line_of_total(progress, rate, line, sizeof(line))
                 : snprintf(line, sizeof(line), "\r\033[K%s %s, %s/s", progress->what,
                            bl_progress_number(*progress->count), bl_progress_number(rate));
   bl_process_write_stderr(line, (uint64_t)len);
@@ -77,6 +89,12 @@ void bl_progress_start_bytes(struct bl_progress *progress, struct bl_timers *tim
                              const char *what, const uint64_t *count, uint64_t total_bytes) {
   bl_progress_start(progress, timers, now_ms, what, count);
   progress->total_bytes = total_bytes;
+}
+
+void bl_progress_start_of(struct bl_progress *progress, struct bl_timers *timers, int64_t now_ms,
+                          const char *what, const uint64_t *count, const uint64_t *total) {
+  bl_progress_start(progress, timers, now_ms, what, count);
+  progress->total = total;
 }
 
 void bl_progress_clear(struct bl_progress *progress) {

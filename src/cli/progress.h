@@ -13,7 +13,8 @@ struct bl_progress {
   struct bl_timers *timers;
   const char *what; /* "sent" */
   const uint64_t *count;
-  uint64_t total_bytes; /* 0: the end is not known; else count is of bytes */
+  uint64_t total_bytes;  /* 0: the end is not known; else count is of bytes */
+  const uint64_t *total; /* NULL: the end is not known; else of what is counted */
   uint64_t last_count;
   int64_t last_ms;
   bool shown;
@@ -25,6 +26,10 @@ void bl_progress_start(struct bl_progress *progress, struct bl_timers *timers, i
 /* The same for bytes of which it is known how many there are: says how many are left, too. */
 void bl_progress_start_bytes(struct bl_progress *progress, struct bl_timers *timers, int64_t now_ms,
                              const char *what, const uint64_t *count, uint64_t total_bytes);
+/* The same for things of which it is known, or will be (0 until then), how many there are: says how
+ * many of how many, and the time left. BORROWS `total`, too. */
+void bl_progress_start_of(struct bl_progress *progress, struct bl_timers *timers, int64_t now_ms,
+                          const char *what, const uint64_t *count, const uint64_t *total);
 /* Takes the line away until the next half second, for another line. */
 void bl_progress_clear(struct bl_progress *progress);
 /* Takes the line away. Accepts a zeroed struct. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/option.h"
+#include "base/properties.h"
 #include "cli/args.h"
 #include "cli/verb.h"
 #include "os/disk.h"
@@ -25,9 +26,17 @@ struct serving {
   bool insecure;
 };
 
+/* In one process with a broker, whose keys come first, a name server has those that are its alone.
+ */
+static bool is_namesrv_key(const struct serving *serving, struct bl_slice name) {
+  return serving->server.broker && serving->server.namesrv &&
+         bl_options_find(&bl_broker_options, name) == NULL &&
+         bl_options_find(&bl_namesrv_options, name) != NULL;
+}
+
 static void on_unknown(void *context, int line, struct bl_slice name, const struct bl_why *why) {
   const struct serving *serving = context;
-  (void)name;
+  if (is_namesrv_key(serving, name)) return;
   fprintf(stderr, "bolide: %s line %d: %s; going on without it\n", serving->config, line,
           why->text);
 }
@@ -35,6 +44,16 @@ static void on_unknown(void *context, int line, struct bl_slice name, const stru
 static const struct bl_options *options_of(const struct serving *serving, void **out_settings) {
   *out_settings = serving->server.broker ? (void *)&serving->broker : (void *)&serving->namesrv;
   return serving->server.broker ? &bl_broker_options : &bl_namesrv_options;
+}
+
+static bl_err set_namesrv_key(void *context, int line, struct bl_slice name, struct bl_slice value,
+                              struct bl_why *why) {
+  struct serving *serving = context;
+  struct bl_why reason;
+  if (!is_namesrv_key(serving, name)) return BL_OK;
+  bl_err err = bl_options_set(&bl_namesrv_options, &serving->namesrv, name, value,
+                              BL_OPTION_AT_START, &reason);
+  return err == BL_OK ? BL_OK : bl_why_set(why, err, "line %d: %s", line, reason.text);
 }
 
 static bl_err read_config(struct serving *serving, struct bl_why *why) {
@@ -52,6 +71,7 @@ static bl_err read_config(struct serving *serving, struct bl_why *why) {
     struct bl_why reason;
     err = bl_options_set_properties(options, settings, text, BL_OPTION_AT_START, on_unknown,
                                     serving, &reason);
+    if (err == BL_OK) err = bl_javaprops_parse(text, set_namesrv_key, serving, &reason);
     if (err != BL_OK) bl_why_set(why, BL_ERR_USAGE, "%s: %s", serving->config, reason.text);
   }
   bl_arena_fini(&arena);
@@ -78,10 +98,12 @@ static bl_err apply_sets(struct serving *serving, struct bl_why *why) {
     if (value.ptr == NULL) {
       return bl_why_set(why, BL_ERR_USAGE, "--set takes KEY=VALUE, not %s", serving->sets.items[i]);
     }
-    if (bl_options_set(options, settings, bl_slice_trim(name), bl_slice_trim(value),
-                       BL_OPTION_AT_START, why) != BL_OK) {
-      return BL_ERR_USAGE;
-    }
+    name = bl_slice_trim(name);
+    bool to_namesrv = is_namesrv_key(serving, name);
+    bl_err err = bl_options_set(to_namesrv ? &bl_namesrv_options : options,
+                                to_namesrv ? (void *)&serving->namesrv : settings, name,
+                                bl_slice_trim(value), BL_OPTION_AT_START, why);
+    if (err != BL_OK) return BL_ERR_USAGE;
   }
   return BL_OK;
 }

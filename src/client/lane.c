@@ -147,7 +147,7 @@ static void close_open(struct bl_lane *lane) {
 void bl_lane__put(struct bl_lane *lane, const struct bl_send *send) {
   struct bl_producer *producer = lane->producer;
   struct bl_client *client = producer->client;
-  bool single = must_go_alone(lane, send->properties);
+  bool single = send->sys_flag != 0 || must_go_alone(lane, send->properties);
   if (lane->open != NULL &&
       (single || lane->open->single ||
        !bl_pack_fits(&lane->open->pack, send->properties.len, send->body.len))) {
@@ -158,6 +158,7 @@ void bl_lane__put(struct bl_lane *lane, const struct bl_send *send) {
     BL_ASSERT(lane->open != NULL);
     lane->open->lane = lane;
     lane->open->single = single;
+    lane->open->sys_flag = send->sys_flag;
     lane->open->born_ms = bl_clock_wall_ms(client->clock);
   }
   char uniq_key[33];

@@ -57,7 +57,8 @@ struct bl_send {
   struct bl_slice body;
   int32_t queue_id; /* -1: the producer chooses */
   int32_t flag;
-  uint64_t token; /* given back with the result */
+  int32_t sys_flag; /* of a body that is compressed already: MessageSysFlag; goes alone, then */
+  uint64_t token;   /* given back with the result */
 };
 /* Takes the message (all is copied). BL_ERR_BUSY: the window is full, try again after a result.
  * BL_ERR_MESSAGE_ILLEGAL: too long. No result comes after an error. */

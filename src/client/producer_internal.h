@@ -41,6 +41,7 @@ struct bl_shipment {
   struct bl_pack pack;
   int64_t born_ms;
   bool single; /* its properties forbid a batch */
+  int32_t sys_flag;
   uint32_t tries;
   struct bl_lane_queue *queue; /* of the last try */
   struct bl_outcall call;

@@ -112,6 +112,7 @@ static void fill_header(const struct bl_shipment *shipment,
       .default_topic = BL_SLICE(BL_CLIENT_DEFAULT_TOPIC),
       .default_queues = BL_CLIENT_DEFAULT_QUEUES,
       .queue_id = shipment->queue->id,
+      .sys_flag = shipment->sys_flag,
       .born_ms = shipment->born_ms,
   };
   BL_SET(header, send_message_v2, reconsume_times, 0);

@@ -1,6 +1,9 @@
 #include "requests/json_parts.h"
 
+#include <stdio.h>
+
 #include "base/list.h"
+#include "broker/broker.h"
 
 #define MEMBERS_PER_STEP 128
 
@@ -76,6 +79,34 @@ static void put_connection(struct bl_json_writer *w, const struct bl_client *cli
   bl_json_member_text(w, "language", bl_slice_text(language_name(client->language)));
   bl_json_member_i64(w, "version", client->version);
   bl_json_close_object(w);
+}
+
+static void put_producer(struct bl_json_writer *w, const struct bl_broker *broker,
+                         const struct bl_client *client) {
+  char address[80];
+  int64_t silent_ms = bl_clock_mono_ms(broker->clock) - client->seen_ms;
+  int len = snprintf(address, sizeof(address), "/%s", client->address);
+  bl_json_open_object(w);
+  bl_json_member_text(w, "clientId", client->id);
+  bl_json_member_text(w, "language", bl_slice_text(language_name(client->language)));
+  bl_json_member_i64(w, "lastUpdateTimestamp", bl_clock_wall_ms(broker->clock) - silent_ms);
+  bl_json_member_text(w, "remoteIP", bl_slice_of(address, (size_t)len));
+  bl_json_member_i64(w, "version", client->version);
+  bl_json_close_object(w);
+}
+
+bool bl_json_put_producers(struct bl_json_writer *w, const struct bl_member_group *group,
+                           uint32_t *position) {
+  uint32_t at = 0;
+  int visited = 0;
+  for (struct bl_list *node = group->members.next; node != &group->members;
+       node = node->next, at++) {
+    if (at < *position) continue;
+    if (visited++ == MEMBERS_PER_STEP) return true;
+    put_producer(w, group->broker, BL_CONTAINER(node, struct bl_member, in_group)->client);
+    (*position)++;
+  }
+  return false;
 }
 
 bool bl_json_put_connections(struct bl_json_writer *w, const struct bl_member_group *group,

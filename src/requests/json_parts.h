@@ -20,6 +20,10 @@ void bl_json_put_subscription(struct bl_json_writer *w, const struct bl_subscrip
 bool bl_json_put_connections(struct bl_json_writer *w, const struct bl_member_group *group,
                              uint32_t *position);
 
+/* The same as ProducerInfo. */
+bool bl_json_put_producers(struct bl_json_writer *w, const struct bl_member_group *group,
+                           uint32_t *position);
+
 /* Calls `visit` for some members from the `position`th on, as above. */
 bool bl_members_step(const struct bl_member_group *group, uint32_t *position,
                      void (*visit)(struct bl_json_writer *w, const struct bl_client *client),

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "broker/register/register.h"
+#include "namesrv/route_json.h"
 #include "server/server_internal.h"
 
 static void address_for(void *context, const struct bl_net_addr *local,
@@ -24,6 +25,12 @@ static void address_for(void *context, const struct bl_net_addr *local,
   snprintf(out_text, BL_NAMESRV_ADDRESS_BYTES_MAX, "%s", text);
 }
 
+static struct bl_slice find_route(void *context, struct bl_slice topic) {
+  const struct bl_server *server = context;
+  return bl_namesrv_route(server->namesrv, topic, BL_NAMESRV_DIALECT_STANDARD, NULL,
+                          bl_slice_text(NULL));
+}
+
 static size_t list_topics(const struct bl_broker *broker, struct bl_namesrv_topic *out_topics) {
   size_t count = 0;
   size_t cursor = 0;
@@ -40,6 +47,8 @@ static size_t list_topics(const struct bl_broker *broker, struct bl_namesrv_topi
 }
 
 bl_err bl_server__register_local(struct bl_server *server, struct bl_why *why) {
+  server->broker->find_route = find_route;
+  server->broker->find_route_context = server;
   const struct bl_broker *broker = server->broker;
   const struct bl_version *version = &broker->topics.table.version;
   struct bl_namesrv_topic *topics = calloc(broker->topics.table.map.count + 1, sizeof(*topics));

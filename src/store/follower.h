@@ -16,6 +16,8 @@
 #include "wire/record.h"
 
 #define BL_SNAPSHOT_FILES_MAX 16
+/* What load says that has no snapshot and needs none: it is shown what the others need. */
+#define BL_FOLLOWER_NEEDS_NOTHING INT64_MAX
 
 /* What a follower writes in one snapshot. The store writes the files in order (new file, sync,
  * rename, folder sync), after the log is flushed up to `covered_end_offset` and after the listed

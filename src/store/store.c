@@ -258,6 +258,10 @@ bl_err bl_store_append(struct bl_store *store, struct bl_record *record) {
   return bl_log_append(&store->log, record, false);
 }
 
+int64_t bl_store_turn_ms(struct bl_store *store) {
+  return bl_log_turn_ms(&store->log);
+}
+
 bl_err bl_store_can_append(struct bl_store *store, int64_t bytes) {
   return bl_log_can_append(&store->log, bytes, false);
 }

@@ -77,6 +77,8 @@ void bl_store_close(struct bl_store *store);
  * not written, or the next segment is still being prepared: wait a turn; BL_ERR_MESSAGE_ILLEGAL:
  * longer than a segment can hold. */
 BL_MUST_CHECK bl_err bl_store_append(struct bl_store *store, struct bl_record *record);
+/* The store time of what is appended in this turn. It never goes back. */
+int64_t bl_store_turn_ms(struct bl_store *store);
 /* Whether an append of that many bytes would be taken now; the errors of bl_store_append. */
 BL_MUST_CHECK bl_err bl_store_can_append(struct bl_store *store, int64_t bytes);
 

@@ -208,6 +208,7 @@ bl_err bl_record_decode(struct bl_slice bytes, enum bl_record_check check,
   uint32_t size_bytes = bl_load_u32(bytes.ptr);
   uint32_t magic = bl_load_u32(bytes.ptr + 4);
   out_record->size_bytes = size_bytes;
+  out_record->start = bytes.ptr;
   if (magic == BL_RECORD_MAGIC_BLANK) {
     return size_bytes >= BL_RECORD_BLANK_BYTES && size_bytes <= INT32_MAX ? BL_ERR_NOT_FOUND
                                                                           : BL_ERR_FORMAT;

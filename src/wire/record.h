@@ -48,6 +48,7 @@ struct bl_record {
   struct bl_slice properties; /* as stored; on encode without the CRC property */
   uint32_t size_bytes;        /* of the whole record; FILLED by decode and bl_record_size */
   bool with_crc;              /* encode appends the CRC property; decode says it is there */
+  const char *start;          /* FILLED by decode: its first byte, BORROWED; else NULL */
 };
 
 /* Bytes of the record once encoded; sets the IPv6 bits of sys_flag from the hosts. */

@@ -13,10 +13,8 @@ import exchanges
 
 # why an answer of bolide may differ from Java's (docs/compat.md), by golden name
 DIFFERENT = {
-    "broker-310-delay": "delayed messages are not part of this version",
-    "broker-310-half": "transactions are not part of this version",
     "broker-43-offsets": "slaves are not part of this version",
-    "broker-11-sql": "SQL92 filters are not part of this version",
+    "broker-11-sql": "Java filters by SQL92 only with enablePropertyFilter=true",
     "namesrv-105-same-zone": "Java answers in the old dialect as soon as zones are asked for",
 }
 

@@ -4,8 +4,14 @@
 
 #include "base/assert.h"
 #include "broker/topic/topics.h"
+#include "store/entry.h"
 
 #define GROUPS_MAX 1000000
+
+struct bl_light_group {
+  struct bl_group group;
+  char name[BL_GROUP_BYTES_MAX + 1];
+};
 
 static void drop_texts(struct bl_group *group) {
   bl_table_disown(group->retry_policy);
@@ -38,10 +44,27 @@ void bl_groups_init(struct bl_groups *groups, const struct bl_clock *clock) {
 
 void bl_groups_fini(struct bl_groups *groups) {
   bl_table_fini(&groups->table);
+  free(groups->light);
+}
+
+void bl_groups_serve_light(struct bl_groups *groups) {
+  if (groups->light == NULL) groups->light = malloc(sizeof(*groups->light));
+  BL_ASSERT(groups->light != NULL);
+}
+
+static struct bl_group *light_group(struct bl_light_group *light, struct bl_slice name) {
+  memcpy(light->name, name.ptr, name.len);
+  light->name[name.len] = '\0';
+  bl_group_default(&light->group, bl_slice_of(light->name, name.len));
+  return &light->group;
 }
 
 struct bl_group *bl_groups_find(const struct bl_groups *groups, struct bl_slice name) {
-  return bl_map_get(&groups->table.map, name);
+  struct bl_group *group = bl_map_get(&groups->table.map, name);
+  if (group != NULL || groups->light == NULL || name.len > BL_GROUP_BYTES_MAX ||
+      !bl_slice_starts(name, BL_LIGHT_PREFIX))
+    return group;
+  return light_group(groups->light, name);
 }
 
 void bl_group_default(struct bl_group *out_group, struct bl_slice name) {
@@ -63,6 +86,10 @@ static struct bl_slice own_or_absent(struct bl_slice text) {
 bl_err bl_groups_put(struct bl_groups *groups, const struct bl_group *like,
                      struct bl_group **out_group) {
   struct bl_group *group = bl_groups_find(groups, like->name);
+  if (group != NULL && groups->light != NULL && group == &groups->light->group) {
+    *out_group = group;
+    return BL_OK;
+  }
   if (group == NULL) {
     if ((int64_t)groups->table.map.count >= groups->limit) return BL_ERR_FULL;
     group = calloc(1, sizeof(*group));

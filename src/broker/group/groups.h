@@ -31,8 +31,11 @@ struct bl_group {
   struct bl_slice attributes;    /* HELD JSON object, or absent */
 };
 
+struct bl_light_group;
+
 struct bl_groups {
   struct bl_table table;
+  struct bl_light_group *light; /* NULL: light queues are not served */
   const struct bl_clock *clock;
   int64_t limit;
 };
@@ -40,10 +43,17 @@ struct bl_groups {
 void bl_groups_init(struct bl_groups *groups, const struct bl_clock *clock);
 void bl_groups_fini(struct bl_groups *groups);
 
+/* Groups named like light queues (%LMQ%...) are there from now on with RocketMQ's defaults, and not
+ * in the table. Source: apache/rocketmq LmqSubscriptionGroupManager. */
+void bl_groups_serve_light(struct bl_groups *groups);
+
+/* NULL when there is none. BORROWS; what stands for a light group only until the next look for one.
+ */
 struct bl_group *bl_groups_find(const struct bl_groups *groups, struct bl_slice name);
 /* RocketMQ's defaults for a group of that name; the text BORROWS. */
 void bl_group_default(struct bl_group *out_group, struct bl_slice name);
-/* Makes or changes it from `like`, whose texts are copied. BL_ERR_FULL. */
+/* Makes or changes it from `like`, whose texts are copied. BL_ERR_FULL. A light group stays what it
+ * is. */
 BL_MUST_CHECK bl_err bl_groups_put(struct bl_groups *groups, const struct bl_group *like,
                                    struct bl_group **out_group);
 bool bl_groups_remove(struct bl_groups *groups, struct bl_slice name);

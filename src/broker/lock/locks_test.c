@@ -23,7 +23,7 @@ static int set_up(void **state) {
   bl_clock_fake_init(&clock_fake, 1700000000000);
   broker = calloc(1, sizeof(*broker));
   broker->clock = &clock_fake.clock;
-  bl_locks_init(&broker->locks);
+  bl_locks_init(&broker->locks, &clock_fake.clock);
   return 0;
 }
 static int tear_down(void **state) {

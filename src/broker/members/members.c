@@ -4,12 +4,17 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "broker/assign/ring.h"
 #include "broker/broker.h"
 #include "broker/members/notice.h"
+#include "broker/members/views.h"
 #include "net/net.h"
 #include "remoting/remoting.h"
 
 #define SWEEP_MS 10000
+/* A heartbeat holds the core no longer than that; the clock is looked at now and then. */
+#define BEAT_NS_PER_TURN 500000
+#define BEAT_GROUPS_PER_LOOK 8
 
 const char *bl_consume_type_text(enum bl_consume_type type) {
   static const char *const texts[] = {"CONSUME_ACTIVELY", "CONSUME_PASSIVELY", "CONSUME_POP"};
@@ -30,7 +35,16 @@ static int64_t now_ms(const struct bl_broker *broker) {
   return bl_clock_mono_ms(broker->clock);
 }
 
+/* What was made of the members as they were. */
+static void forget_ring(struct bl_member_group *group) {
+  bl_ring_free(group->ring);
+  group->ring = NULL;
+  bl_buf_fini(&group->ids_answer);
+  group->changes++;
+}
+
 static void free_group(struct bl_member_group *group) {
+  forget_ring(group);
   size_t cursor = 0;
   const struct bl_map_entry *entry;
   while ((entry = bl_map_next(&group->subscriptions, &cursor)) != NULL)
@@ -56,15 +70,32 @@ static struct bl_member_group *open_group(struct bl_broker *broker, struct bl_sl
   group->broker = broker;
   group->last_notice_ms = INT64_MIN / 2;
   bl_list_init(&group->members);
+  bl_list_init(&group->views);
   bl_map_init(&group->subscriptions);
   bl_map_put(map_of(broker, is_consumer), group->name, group);
   return group;
 }
 
+/* The newest connection of a client id counts (ProducerManager.clientChannelTable). */
+static void note_producer(struct bl_broker *broker, struct bl_client *client, bool is_new) {
+  if (!is_new && bl_map_get(&broker->members.producers_by_id, client->id) != NULL) return;
+  bl_map_put(&broker->members.producers_by_id, client->id, client);
+}
+
+static void forget_producer(struct bl_broker *broker, const struct bl_client *client) {
+  if (bl_map_get(&broker->members.producers_by_id, client->id) != client) return;
+  bl_map_remove(&broker->members.producers_by_id, client->id);
+}
+
 static void drop_member(struct bl_member *member) {
+  struct bl_member_group *group = member->group;
+  bl_views_leave(member);
+  forget_ring(group);
+  /* The one behind it is told next; at the list's head nobody is left. */
+  if (group->notice_next == &member->in_group) group->notice_next = member->in_group.next;
   bl_list_remove(&member->in_group);
   bl_list_remove(&member->in_client);
-  member->group->member_count--;
+  group->member_count--;
   member->client->membership_count--;
   free(member);
 }
@@ -102,17 +133,20 @@ static struct bl_member *find_membership(const struct bl_client *client,
 /* The place of a connection before this one, which may be dead without our knowing: a client that
  * is listed twice would be given queues twice. */
 static void replace_older(const struct bl_client *client, struct bl_member_group *group) {
-  for (struct bl_list *node = group->members.next; node != &group->members; node = node->next) {
-    struct bl_member *member = BL_CONTAINER(node, struct bl_member, in_group);
-    if (!bl_slice_eq(member->client->id, client->id)) continue;
+  for (struct bl_list *node = client->same_id.next; node != &client->same_id; node = node->next) {
+    struct bl_client *older = BL_CONTAINER(node, struct bl_client, same_id);
+    struct bl_member *member = find_membership(older, group);
+    if (member == NULL) continue;
     drop_member(member);
     return;
   }
 }
 
-/* RETURNS whether it is new in the group. */
-static bool join(struct bl_client *client, struct bl_member_group *group) {
-  if (find_membership(client, group) != NULL) return false;
+/* FILLS out_member. RETURNS whether it is new in the group. */
+static bool join(struct bl_client *client, struct bl_member_group *group,
+                 struct bl_member **out_member) {
+  *out_member = find_membership(client, group);
+  if (*out_member != NULL) return false;
   replace_older(client, group);
   struct bl_member *member = calloc(1, sizeof(*member));
   BL_ASSERT(member != NULL);
@@ -122,7 +156,36 @@ static bool join(struct bl_client *client, struct bl_member_group *group) {
   bl_list_add_last(&client->memberships, &member->in_client);
   group->member_count++;
   client->membership_count++;
+  forget_ring(group);
+  *out_member = member;
   return true;
+}
+
+/* They name it by its id. */
+static void forget_rings(const struct bl_client *client) {
+  for (struct bl_list *node = client->memberships.next; node != &client->memberships;
+       node = node->next) {
+    forget_ring(BL_CONTAINER(node, struct bl_member, in_client)->group);
+  }
+}
+
+/* The client has its id from now on. */
+static void note_id(struct bl_members *members, struct bl_client *client) {
+  struct bl_client *other = bl_map_put(&members->clients_by_id, client->id, client);
+  bl_list_init(&client->same_id);
+  if (other != NULL) bl_list_add_last(&other->same_id, &client->same_id);
+}
+
+static void forget_id(struct bl_members *members, struct bl_client *client) {
+  if (bl_map_get(&members->clients_by_id, client->id) == client) {
+    if (bl_list_empty(&client->same_id)) {
+      bl_map_remove(&members->clients_by_id, client->id);
+    } else {
+      bl_map_put(&members->clients_by_id, client->id,
+                 BL_CONTAINER(client->same_id.next, struct bl_client, same_id));
+    }
+  }
+  bl_list_remove(&client->same_id);
 }
 
 static struct bl_client *open_client(struct bl_broker *broker, struct bl_conn *conn,
@@ -133,13 +196,18 @@ static struct bl_client *open_client(struct bl_broker *broker, struct bl_conn *c
     BL_ASSERT(client != NULL);
     client->conn_id = bl_conn_id(conn);
     bl_list_init(&client->memberships);
+    bl_list_init(&client->same_id);
     snprintf(client->address, sizeof(client->address), "%s", bl_conn_peer_text(conn));
     bl_conn_set_user(conn, client);
     broker->members.client_count++;
   }
   if (!bl_slice_eq(client->id, heartbeat->client_id)) {
+    forget_producer(broker, client);
+    forget_rings(client);
+    forget_id(&broker->members, client);
     bl_table_disown(client->id);
     client->id = bl_table_own(heartbeat->client_id);
+    note_id(&broker->members, client);
   }
   client->language = heartbeat->language;
   client->version = heartbeat->version;
@@ -185,13 +253,31 @@ static bool update_subscriptions(struct bl_member_group *group,
   return changed;
 }
 
-/* The group has a place for the client, or the client is in it already. */
-static bool may_join(const struct bl_broker *broker, const struct bl_client *client,
-                     struct bl_slice name, bool is_consumer) {
-  if (client->membership_count < BL_CLIENT_GROUPS_MAX) return true;
+/* The group has a place for the client, or the client is in it already. BL_ERR_FULL. */
+static bl_err may_join(struct bl_broker *broker, const struct bl_client *client,
+                       struct bl_slice name, bool is_consumer, struct bl_why *why) {
   const struct bl_map *map = is_consumer ? &broker->members.consumers : &broker->members.producers;
   const struct bl_member_group *group = bl_map_get(map, name);
-  return group != NULL && find_membership(client, group) != NULL;
+  const int32_t members_max = broker->settings->group_members_max;
+  bool client_full = client->membership_count >= BL_CLIENT_GROUPS_MAX;
+  bool group_full = group != NULL && group->member_count >= (uint32_t)members_max;
+  bool groups_full = group == NULL && map->count >= BL_MEMBER_GROUPS_MAX;
+  if (!client_full && !group_full && !groups_full) return BL_OK;
+  if (group != NULL && find_membership(client, group) != NULL) return BL_OK;
+  broker->members.refused++;
+  if (client_full) {
+    return bl_why_set(why, BL_ERR_FULL,
+                      "the client is in %d groups already, the most that one may be in",
+                      BL_CLIENT_GROUPS_MAX);
+  }
+  if (groups_full) {
+    return bl_why_set(why, BL_ERR_FULL, "%d groups have members already, the most that may",
+                      BL_MEMBER_GROUPS_MAX);
+  }
+  return bl_why_set(why, BL_ERR_FULL,
+                    "the group %.*s has %d members already, the most that one may have "
+                    "(maxGroupMembers)",
+                    BL_FMT(name), members_max);
 }
 
 static bool subscribes_in_order(const struct bl_broker *broker,
@@ -218,31 +304,56 @@ static bool register_consumer(struct bl_broker *broker, struct bl_client *client
   struct bl_member_group *group = open_group(broker, consumer->group, true);
   bool is_fresh = group->member_count == 0;
   bool wanted = !is_fresh && group->fingerprint != heartbeat->fingerprint;
-  bool changed = join(client, group);
+  struct bl_member *member;
+  bool changed = join(client, group, &member);
   group->type = consumer->type;
   group->model = consumer->model;
   group->from = consumer->from;
   group->fingerprint = heartbeat->fingerprint;
-  if (!heartbeat->without_sub) changed = update_subscriptions(group, consumer) || changed;
+  if (!heartbeat->without_sub) {
+    changed = update_subscriptions(group, consumer) || changed;
+    bl_views_take(member, consumer);
+  }
   if (changed) bl_notice_members_changed(broker, group);
   return wanted || !group->has_subscriptions;
 }
 
+/* The group at that place of the heartbeat: consumers first. */
+static bl_err beat_group(struct bl_broker *broker, struct bl_client *client,
+                         const struct bl_heartbeat *heartbeat, uint32_t place, bool *changed,
+                         struct bl_why *why) {
+  if (place < heartbeat->consumer_count) {
+    const struct bl_heartbeat_consumer *consumer = &heartbeat->consumers[place];
+    bl_err err = may_join(broker, client, consumer->group, true, why);
+    if (err != BL_OK) return err;
+    if (register_consumer(broker, client, heartbeat, consumer)) *changed = true;
+    return BL_OK;
+  }
+  struct bl_slice name = heartbeat->producers[place - heartbeat->consumer_count];
+  struct bl_member *member;
+  bl_err err = may_join(broker, client, name, false, why);
+  if (err != BL_OK) return err;
+  bool is_new = join(client, open_group(broker, name, false), &member);
+  note_producer(broker, client, is_new);
+  return BL_OK;
+}
+
 bl_err bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
-                            const struct bl_heartbeat *heartbeat, bool *out_changed) {
+                            const struct bl_heartbeat *heartbeat, uint32_t *place,
+                            bool *out_changed, struct bl_why *why) {
   struct bl_client *client = open_client(broker, conn, heartbeat);
+  uint32_t count = heartbeat->consumer_count + heartbeat->producer_count;
+  int64_t until_ns = bl_clock_mono_ns(broker->clock) + BEAT_NS_PER_TURN;
   /* The old form always gets true; the new one when we do not have what its fingerprint stands for.
    */
-  *out_changed = heartbeat->fingerprint == 0;
-  for (uint32_t i = 0; i < heartbeat->consumer_count; i++) {
-    if (!may_join(broker, client, heartbeat->consumers[i].group, true)) return BL_ERR_FULL;
-    if (register_consumer(broker, client, heartbeat, &heartbeat->consumers[i])) *out_changed = true;
+  if (*place == 0) *out_changed = heartbeat->fingerprint == 0;
+  while (*place < count) {
+    bl_err err = beat_group(broker, client, heartbeat, *place, out_changed, why);
+    if (err != BL_OK) return err;
+    (*place)++;
+    if (*place % BEAT_GROUPS_PER_LOOK == 0 && bl_clock_mono_ns(broker->clock) >= until_ns) break;
   }
-  for (uint32_t i = 0; i < heartbeat->producer_count; i++) {
-    if (!may_join(broker, client, heartbeat->producers[i], false)) return BL_ERR_FULL;
-    join(client, open_group(broker, heartbeat->producers[i], false));
-  }
-  return BL_OK;
+  return *place < count ? BL_ERR_SHORT : BL_OK;
 }
 
 void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn,
@@ -254,6 +365,7 @@ void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn,
     struct bl_member_group *group = bl_map_get(map_of(broker, i == 1), name);
     struct bl_member *member = group != NULL ? find_membership(client, group) : NULL;
     if (member != NULL) leave(member);
+    if (member != NULL && i == 0) forget_producer(broker, client); /* as RocketMQ: of any group */
   }
 }
 
@@ -261,6 +373,8 @@ static void free_client(struct bl_broker *broker, struct bl_client *client) {
   while (!bl_list_empty(&client->memberships)) {
     leave(BL_CONTAINER(client->memberships.next, struct bl_member, in_client));
   }
+  forget_producer(broker, client);
+  forget_id(&broker->members, client);
   broker->members.client_count--;
   bl_table_disown(client->id);
   free(client);
@@ -292,16 +406,25 @@ static void on_sweep(struct bl_timer *timer, int64_t now) {
 void bl_members_init(struct bl_broker *broker) {
   bl_map_init(&broker->members.consumers);
   bl_map_init(&broker->members.producers);
+  bl_map_init(&broker->members.producers_by_id);
+  bl_map_init(&broker->members.clients_by_id);
   broker->members.client_count = 0;
   broker->members.sweep = (struct bl_timer){.fire = on_sweep};
+  bl_list_init(&broker->members.disagreeing);
+  broker->members.disagree_limit.per_second = 1;
+  broker->members.agree_limit.per_second = 1;
 }
 
 void bl_members_fini(struct bl_broker *broker) {
   /* The connections are closed by now, and with them every membership ended. */
   BL_ASSERT(broker->members.client_count == 0);
   bl_timer_cancel(broker->timers, &broker->members.sweep);
+  bl_log_limit_end(&broker->members.disagree_limit);
+  bl_log_limit_end(&broker->members.agree_limit);
   bl_map_fini(&broker->members.consumers);
   bl_map_fini(&broker->members.producers);
+  bl_map_fini(&broker->members.producers_by_id);
+  bl_map_fini(&broker->members.clients_by_id);
 }
 
 struct bl_member_group *bl_members_consumers(const struct bl_broker *broker,
@@ -321,6 +444,22 @@ struct bl_client *bl_members_find(const struct bl_member_group *group, struct bl
     if (bl_slice_eq(member->client->id, client_id)) return member->client;
   }
   return NULL;
+}
+
+struct bl_ring *bl_members_ring(struct bl_member_group *group) {
+  if (group->ring != NULL) return group->ring;
+  struct bl_slice *ids = calloc(group->member_count + 1, sizeof(*ids));
+  BL_ASSERT(ids != NULL);
+  uint32_t count = 0;
+  for (struct bl_list *node = group->members.next; node != &group->members; node = node->next) {
+    ids[count++] = BL_CONTAINER(node, struct bl_member, in_group)->client->id;
+  }
+  group->ring = bl_ring_new(ids, count);
+  return group->ring;
+}
+
+struct bl_client *bl_members_producer(const struct bl_broker *broker, struct bl_slice client_id) {
+  return bl_map_get(&broker->members.producers_by_id, client_id);
 }
 
 const struct bl_subscription *bl_member_group_subscription(const struct bl_member_group *group,

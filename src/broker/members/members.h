@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/timer.h"
 #include "broker/members/subscription.h"
@@ -17,10 +19,16 @@
 #define BL_CLIENT_ID_BYTES_MAX 1024
 /* Groups that one client is in at most, consumers and producers together. */
 #define BL_CLIENT_GROUPS_MAX 10000
+/* Groups with members at most, consumers and producers each. */
+#define BL_MEMBER_GROUPS_MAX 1000000
+/* Topics that one member subscribes to in a group at most. */
+#define BL_CLIENT_SUBSCRIPTIONS_MAX 10000
 #define BL_NOTICE_INTERVAL_MS 500
 
 struct bl_broker;
 struct bl_conn;
+struct bl_ring;
+struct bl_view;
 
 enum bl_consume_type { BL_CONSUME_ACTIVELY, BL_CONSUME_PASSIVELY, BL_CONSUME_POP };
 enum bl_message_model { BL_BROADCASTING, BL_CLUSTERING };
@@ -40,7 +48,9 @@ const char *bl_consume_from_text(enum bl_consume_from from);
 struct bl_member {
   struct bl_list in_group;
   struct bl_list in_client;
+  struct bl_list in_view;
   struct bl_client *client;
+  struct bl_view *view; /* what it wants (views.h); NULL: it did not say yet */
   struct bl_member_group *group;
 };
 
@@ -59,15 +69,24 @@ struct bl_member_group {
   bool has_subscriptions;      /* a heartbeat brought them since the group came to be */
   int32_t
       fingerprint; /* of the last heartbeat for the group, of whichever member; 0: the old form */
+  struct bl_list views; /* struct bl_view: what its members want */
+  uint32_t view_count;
+  struct bl_list in_disagreeing; /* while they want several things */
+  struct bl_ring *ring;     /* HELD: its members in order; NULL: not asked for since one came */
+  struct bl_buf ids_answer; /* to who asks for them (38), as it is sent; empty: likewise */
+  uint32_t changes;         /* of its members and their ids */
   struct bl_timer notice_timer;
   int64_t last_notice_ms;
+  bool notice_again;           /* somebody came or went while they are told */
+  struct bl_list *notice_next; /* member that is told next; NULL: nobody is being told */
   struct bl_broker *broker;
 };
 
 /* A client on one connection. */
 struct bl_client {
   uint64_t conn_id;
-  struct bl_slice id; /* HELD */
+  struct bl_slice id;     /* HELD */
+  struct bl_list same_id; /* a ring of the clients with this id, each on its connection */
   char address[72];
   int32_t language;
   int32_t version;
@@ -79,8 +98,16 @@ struct bl_client {
 struct bl_members {
   struct bl_map consumers; /* group -> struct bl_member_group */
   struct bl_map producers;
+  struct bl_map producers_by_id; /* client id -> struct bl_client that is in a producer group */
+  struct bl_map clients_by_id;   /* client id -> one of its struct bl_client */
   uint32_t client_count;
   struct bl_timer sweep;
+  struct bl_list disagreeing; /* struct bl_member_group */
+  uint32_t disagreeing_count;
+  int64_t refused; /* heartbeats over a limit */
+  int64_t notices; /* sent to members */
+  struct bl_log_limit disagree_limit;
+  struct bl_log_limit agree_limit;
 };
 
 void bl_members_init(struct bl_broker *broker);
@@ -114,12 +141,15 @@ struct bl_heartbeat {
   uint32_t producer_count;
 };
 
-/* Registers and refreshes. *out_changed: whether the client shall send its subscriptions
- * (IS_SUB_CHANGE). A client that comes back on another connection takes its places from the one
- * before. BL_ERR_FULL: it is in BL_CLIENT_GROUPS_MAX groups already; what was before in the
- * heartbeat is registered. */
+/* Registers and refreshes, some groups a turn. *place is 0 at first, and the owner's to keep.
+ * *out_changed: whether the client shall send its subscriptions (IS_SUB_CHANGE). A client that
+ * comes back on another connection takes its places from the one before. BL_ERR_SHORT: call again
+ * next turn; BL_ERR_FULL: over a limit that `why` names; what was before in the heartbeat is
+ * registered.
+ */
 BL_MUST_CHECK bl_err bl_members_heartbeat(struct bl_broker *broker, struct bl_conn *conn,
-                                          const struct bl_heartbeat *heartbeat, bool *out_changed);
+                                          const struct bl_heartbeat *heartbeat, uint32_t *place,
+                                          bool *out_changed, struct bl_why *why);
 /* The client leaves these groups; an absent name leaves none. */
 void bl_members_unregister(struct bl_broker *broker, struct bl_conn *conn,
                            struct bl_slice producer_group, struct bl_slice consumer_group);
@@ -130,6 +160,10 @@ struct bl_member_group *bl_members_consumers(const struct bl_broker *broker, str
 struct bl_member_group *bl_members_producers(const struct bl_broker *broker, struct bl_slice group);
 /* The member with that client id, or NULL. */
 struct bl_client *bl_members_find(const struct bl_member_group *group, struct bl_slice client_id);
+/* The members in RocketMQ's order. BORROWS until one comes or goes. */
+struct bl_ring *bl_members_ring(struct bl_member_group *group);
+/* The client of that id that was last heard of as a producer, or NULL. */
+struct bl_client *bl_members_producer(const struct bl_broker *broker, struct bl_slice client_id);
 /* NULL: the group does not subscribe to it. */
 const struct bl_subscription *bl_member_group_subscription(const struct bl_member_group *group,
                                                            struct bl_slice topic);

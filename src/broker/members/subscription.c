@@ -11,13 +11,20 @@ static bool is_tag_type(struct bl_slice type) {
 }
 
 bool bl_subscription_is_tag(const struct bl_subscription *subscription) {
-  return is_tag_type(subscription->expression_type);
+  return subscription->is_tag;
 }
 
 static int compare_codes(const void *a, const void *b) {
   int32_t x = *(const int32_t *)a;
   int32_t y = *(const int32_t *)b;
   return x < y ? -1 : x > y;
+}
+
+/* As String#trim. */
+static struct bl_slice trim(struct bl_slice text) {
+  while (text.len > 0 && (unsigned char)text.ptr[text.len - 1] <= ' ') text.len--;
+  while (text.len > 0 && (unsigned char)text.ptr[0] <= ' ') text = bl_slice_from(text, 1);
+  return text;
 }
 
 /* The next tag of "a || b"; blanks around it go, empty ones are skipped. false at the end. */
@@ -28,19 +35,31 @@ static bool next_tag(struct bl_slice *rest, struct bl_slice *out_tag) {
            !(rest->ptr[bar] == '|' && bar + 1 < rest->len && rest->ptr[bar + 1] == '|')) {
       bar++;
     }
-    *out_tag = bl_slice_trim(bl_slice_of(rest->ptr, bar));
+    *out_tag = trim(bl_slice_of(rest->ptr, bar));
     *rest = bl_slice_from(*rest, bar + 2 <= rest->len ? bar + 2 : rest->len);
     if (out_tag->len > 0) return true;
   }
   return false;
 }
 
+/* Java's String#split then gives no part at all, which is an error; blank parts are none. */
+static bool has_only_bars(struct bl_slice expression) {
+  if (expression.len % 2 != 0) return false;
+  for (size_t i = 0; i < expression.len; i++) {
+    if (expression.ptr[i] != '|') return false;
+  }
+  return true;
+}
+
+/* None at all, as of " || ", matches nothing. */
 static bl_err take_tags(struct bl_subscription *subscription) {
   struct bl_slice rest = subscription->expression;
   struct bl_slice tag;
   uint32_t count = 0;
   while (next_tag(&rest, &tag)) count++;
-  if (count == 0 || count > BL_SUBSCRIPTION_TAGS_MAX) return BL_ERR_SUBSCRIPTION_PARSE;
+  if (count > BL_SUBSCRIPTION_TAGS_MAX || has_only_bars(subscription->expression))
+    return BL_ERR_SUBSCRIPTION_PARSE;
+  if (count == 0) return BL_OK;
   subscription->codes = calloc(count, sizeof(*subscription->codes));
   subscription->tags = calloc(count, sizeof(*subscription->tags));
   BL_ASSERT(subscription->codes != NULL && subscription->tags != NULL);
@@ -60,12 +79,14 @@ bl_err bl_subscription_new(struct bl_slice topic, struct bl_slice expression, st
   struct bl_subscription *subscription = calloc(1, sizeof(*subscription));
   BL_ASSERT(subscription != NULL);
   subscription->topic = bl_table_own(topic);
-  subscription->expression = bl_table_own(expression.len > 0 ? expression : BL_SLICE("*"));
+  subscription->is_tag = is_tag_type(type);
+  if (expression.len == 0) expression = subscription->is_tag ? BL_SLICE("*") : BL_SLICE("");
+  subscription->expression = bl_table_own(expression);
   subscription->expression_type = bl_table_own(type.len > 0 ? type : BL_SLICE("TAG"));
   subscription->version = version;
-  subscription->all = bl_slice_is(subscription->expression, "*");
+  subscription->all = subscription->is_tag && bl_slice_is(expression, "*");
   bl_err err = BL_OK;
-  if (!subscription->all && is_tag_type(type)) err = take_tags(subscription);
+  if (!subscription->all && subscription->is_tag) err = take_tags(subscription);
   if (err != BL_OK) {
     bl_subscription_free(subscription);
     return err;
@@ -74,8 +95,24 @@ bl_err bl_subscription_new(struct bl_slice topic, struct bl_slice expression, st
   return BL_OK;
 }
 
+bl_err bl_subscription_compile(struct bl_subscription *subscription, struct bl_filter_cache *cache,
+                               struct bl_why *why) {
+  if (subscription->is_tag || subscription->filter != NULL) return BL_OK;
+  if (subscription->refused && why == NULL) return BL_ERR_SUBSCRIPTION_PARSE;
+  if (!bl_slice_is(subscription->expression_type, "SQL92")) {
+    subscription->refused = true;
+    return bl_why_set(why, BL_ERR_SUBSCRIPTION_PARSE,
+                      "the expression type %.*s is not known; use TAG or SQL92",
+                      BL_FMT(subscription->expression_type));
+  }
+  bl_err err = bl_filter_cache_get(cache, subscription->expression, &subscription->filter, why);
+  subscription->refused = err != BL_OK;
+  return err;
+}
+
 void bl_subscription_free(struct bl_subscription *subscription) {
   if (subscription == NULL) return;
+  bl_filter_free(subscription->filter);
   bl_table_disown(subscription->topic);
   bl_table_disown(subscription->expression);
   bl_table_disown(subscription->expression_type);
@@ -85,7 +122,7 @@ void bl_subscription_free(struct bl_subscription *subscription) {
 }
 
 bool bl_subscription_matches(const struct bl_subscription *subscription, int64_t tags_code) {
-  if (subscription->all) return true;
+  if (subscription->all || !subscription->is_tag) return true;
   int32_t code = (int32_t)tags_code;
   if (subscription->tag_count <= 4) {
     for (uint32_t i = 0; i < subscription->tag_count; i++) {

@@ -64,10 +64,70 @@ static void all_is_all(void **state) {
   }
 }
 
+/* Java's trim takes every control character; parts that are blank are no tags. */
+static void blanks_around_tags(void **state) {
+  (void)state;
+  struct bl_subscription *s = make("\n TagA\t||\rTagB", "TAG");
+  assert_true(bl_subscription_matches(s, code("TagA")));
+  assert_true(bl_subscription_matches(s, code("TagB")));
+  bl_subscription_free(s);
+  const char *const none[] = {" ", " || ||", "|| "};
+  for (int i = 0; i < 3; i++) {
+    s = make(none[i], "TAG");
+    assert_non_null(s);
+    assert_int_equal(s->tag_count, 0);
+    assert_false(bl_subscription_matches(s, 0));
+    bl_subscription_free(s);
+  }
+  s = make("|||", "TAG"); /* nothing, and a bar */
+  assert_true(bl_subscription_matches(s, code("|")));
+  bl_subscription_free(s);
+}
+
+static struct bl_filter_cache cache;
+
+static void expressions_are_compiled(void **state) {
+  (void)state;
+  struct bl_why why = {{0}};
+  bl_filter_cache_init(&cache);
+  struct bl_subscription *s = make("a > 1", "SQL92");
+  assert_null(s->filter);
+  assert_int_equal(bl_subscription_compile(s, &cache, &why), BL_OK);
+  assert_true(bl_filter_matches(s->filter, BL_SLICE("a\0012")));
+  /* The index alone excludes nothing. */
+  assert_true(!s->all && bl_subscription_matches(s, 0));
+  bl_subscription_free(s);
+  s = make("a >", "SQL92");
+  assert_int_equal(bl_subscription_compile(s, &cache, &why), BL_ERR_SUBSCRIPTION_PARSE);
+  assert_null(s->filter);
+  assert_non_null(strstr(why.text, "at character 4"));
+  assert_int_equal(cache.refused, 1);
+  /* Nobody asks why: it is known. */
+  assert_int_equal(bl_subscription_compile(s, &cache, NULL), BL_ERR_SUBSCRIPTION_PARSE);
+  assert_int_equal(cache.refused, 1);
+  bl_subscription_free(s);
+  const char *const wrong[] = {"*", "", NULL};
+  for (int i = 0; i < 3; i++) {
+    s = make(wrong[i], "SQL92");
+    assert_false(s->all);
+    assert_int_equal(bl_subscription_compile(s, &cache, &why), BL_ERR_SUBSCRIPTION_PARSE);
+    bl_subscription_free(s);
+  }
+  s = make("a", "SQL99");
+  assert_int_equal(bl_subscription_compile(s, &cache, &why), BL_ERR_SUBSCRIPTION_PARSE);
+  assert_non_null(strstr(why.text, "SQL99 is not known; use TAG or SQL92"));
+  bl_subscription_free(s);
+  s = make("a", "TAG");
+  assert_int_equal(bl_subscription_compile(s, &cache, &why), BL_OK);
+  assert_null(s->filter);
+  bl_subscription_free(s);
+  bl_filter_cache_fini(&cache);
+}
+
 static void bad_ones_are_refused(void **state) {
   (void)state;
   assert_null(make("||", "TAG"));
-  assert_null(make(" || ||", "TAG"));
+  assert_null(make("||||", "TAG"));
   char *text = malloc(BL_SUBSCRIPTION_BYTES_MAX + 2);
   memset(text, 'a', BL_SUBSCRIPTION_BYTES_MAX + 1);
   text[BL_SUBSCRIPTION_BYTES_MAX + 1] = '\0';
@@ -91,6 +151,8 @@ int main(void) {
       cmocka_unit_test(tags_match_by_hash),
       cmocka_unit_test(many_tags_are_searched),
       cmocka_unit_test(all_is_all),
+      cmocka_unit_test(blanks_around_tags),
+      cmocka_unit_test(expressions_are_compiled),
       cmocka_unit_test(bad_ones_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

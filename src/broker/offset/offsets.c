@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "store/entry.h"
 
 #define KEY_BYTES_MAX 600
 
@@ -12,11 +13,13 @@ static void free_row(void *value) {
   bl_table_disown(row->key);
   free(row->committed);
   free(row->pulled);
+  free(row->reset);
+  bl_series_free(row->series);
   free(row);
 }
 
 /* {0:12,1:3}: the queue ids are bare numbers. */
-static void write_row(struct bl_json_writer *w, const void *value) {
+void bl_offset_row_write(struct bl_json_writer *w, const void *value) {
   const struct bl_offset_row *row = value;
   bl_json_open_object(w);
   for (int32_t id = 0; id < row->queue_slots; id++) {
@@ -44,7 +47,7 @@ void bl_offsets_init(struct bl_offsets *offsets, const struct bl_clock *clock) {
   bl_map_init(&offsets->table.map);
   offsets->table.member = "offsetTable";
   offsets->table.free_value = free_row;
-  offsets->table.write_value = write_row;
+  offsets->table.write_value = bl_offset_row_write;
   offsets->table.is_kept = is_kept;
   offsets->table.version.timestamp_ms = bl_clock_wall_ms(clock);
   offsets->clock = clock;
@@ -95,8 +98,17 @@ static struct bl_offset_row *new_row(struct bl_offsets *offsets, struct bl_slice
   struct bl_slice rest = row->key;
   row->topic = bl_slice_cut(&rest, '@');
   row->group = rest;
+  if (bl_slice_starts(row->group, BL_LIGHT_PREFIX) || bl_slice_starts(row->topic, BL_LIGHT_PREFIX))
+    offsets->light_rows++;
   bl_map_put(&offsets->table.map, row->key, row);
   return row;
+}
+
+static void grow_resets(struct bl_offset_row *row, int32_t slots) {
+  int32_t before = row->reset != NULL ? row->queue_slots : 0;
+  row->reset = realloc(row->reset, (size_t)slots * sizeof(int64_t));
+  BL_ASSERT(row->reset != NULL);
+  for (int32_t id = before; id < slots; id++) row->reset[id] = BL_OFFSET_NONE;
 }
 
 /* The row with a slot for the queue; NULL over slots_max. */
@@ -116,6 +128,7 @@ static struct bl_offset_row *open_slot(struct bl_offsets *offsets, struct bl_sli
     row->committed[id] = BL_OFFSET_NONE;
     row->pulled[id] = BL_OFFSET_NONE;
   }
+  if (row->reset != NULL) grow_resets(row, slots);
   row->queue_slots = slots;
   offsets->slots += slots - before;
   return row;
@@ -146,13 +159,76 @@ bl_err bl_offsets_commit(struct bl_offsets *offsets, struct bl_slice topic, stru
   return BL_OK;
 }
 
-void bl_offsets_note_pull(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
-                          int32_t queue_id, int64_t next_offset) {
+bl_err bl_offsets_reset(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
+                        int32_t queue_id, int64_t offset) {
+  if (offset < 0) return BL_ERR_PARAMETER;
+  bl_err err = bl_offsets_commit(offsets, topic, group, queue_id, offset);
+  if (err != BL_OK) return err;
+  struct bl_offset_row *row = bl_offsets_find(offsets, topic, group);
+  if (row->reset == NULL) grow_resets(row, row->queue_slots);
+  if (row->reset[queue_id] == BL_OFFSET_NONE) {
+    row->resets++;
+    offsets->resets++;
+  }
+  row->reset[queue_id] = offset;
+  return BL_OK;
+}
+
+static struct bl_offset_row *row_with_reset(const struct bl_offsets *offsets, struct bl_slice topic,
+                                            struct bl_slice group, int32_t queue_id) {
+  if (offsets->resets == 0) return NULL;
+  struct bl_offset_row *row = bl_offsets_find(offsets, topic, group);
+  bool has = row != NULL && row->reset != NULL && queue_id >= 0 && queue_id < row->queue_slots;
+  return has ? row : NULL;
+}
+
+int64_t bl_offsets_pending_reset(const struct bl_offsets *offsets, struct bl_slice topic,
+                                 struct bl_slice group, int32_t queue_id) {
+  const struct bl_offset_row *row = row_with_reset(offsets, topic, group, queue_id);
+  return row != NULL ? row->reset[queue_id] : BL_OFFSET_NONE;
+}
+
+int64_t bl_offsets_take_reset(struct bl_offsets *offsets, struct bl_slice topic,
+                              struct bl_slice group, int32_t queue_id) {
+  struct bl_offset_row *row = row_with_reset(offsets, topic, group, queue_id);
+  if (row == NULL || row->reset[queue_id] == BL_OFFSET_NONE) return BL_OFFSET_NONE;
+  int64_t offset = row->reset[queue_id];
+  row->reset[queue_id] = BL_OFFSET_NONE;
+  offsets->resets--;
+  if (--row->resets == 0) {
+    free(row->reset);
+    row->reset = NULL;
+  }
+  return offset;
+}
+
+bl_err bl_offsets_clone(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice from,
+                        struct bl_slice to) {
+  char space[KEY_BYTES_MAX];
+  const struct bl_offset_row *source = bl_offsets_find(offsets, topic, from);
+  struct bl_slice key = key_of(topic, to, space);
+  if (key.ptr == NULL) return BL_ERR_PARAMETER;
+  if (source == NULL || !bl_offset_row_is_committed(source)) return BL_OK;
+  struct bl_offset_row *row = open_slot(offsets, key, source->queue_slots - 1);
+  if (row == NULL) return BL_ERR_FULL;
+  for (int32_t id = 0; id < row->queue_slots; id++) {
+    int64_t offset = id < source->queue_slots ? source->committed[id] : BL_OFFSET_NONE;
+    if (row->committed[id] == offset) continue;
+    row->committed[id] = offset;
+    note_change(offsets, row, id);
+  }
+  return BL_OK;
+}
+
+struct bl_offset_row *bl_offsets_note_pull(struct bl_offsets *offsets, struct bl_slice topic,
+                                           struct bl_slice group, int32_t queue_id,
+                                           int64_t next_offset) {
   char space[KEY_BYTES_MAX];
   struct bl_slice key = key_of(topic, group, space);
-  if (key.ptr == NULL || queue_id < 0 || queue_id >= BL_OFFSET_QUEUES_MAX) return;
+  if (key.ptr == NULL || queue_id < 0 || queue_id >= BL_OFFSET_QUEUES_MAX) return NULL;
   struct bl_offset_row *row = open_slot(offsets, key, queue_id);
   if (row != NULL) row->pulled[queue_id] = next_offset;
+  return row;
 }
 
 static bool matches(const struct bl_offset_row *row, struct bl_slice topic, struct bl_slice group) {
@@ -171,6 +247,7 @@ size_t bl_offsets_forget(struct bl_offsets *offsets, struct bl_slice pattern) {
     struct bl_offset_row *row = entry->value;
     if (!matches(row, topic, group)) continue;
     offsets->slots -= row->queue_slots;
+    offsets->resets -= row->resets;
     bl_map_remove(&offsets->table.map, row->key);
     free_row(row);
     count++;
@@ -243,6 +320,8 @@ bl_err bl_offsets_replace(void *context, const struct bl_json *root, struct bl_w
   }
   bl_table_clear(&offsets->table);
   offsets->slots = 0;
+  offsets->resets = 0;
+  offsets->light_rows = 0;
   take_table(offsets, table);
   if (root != NULL) bl_version_read(bl_json_get(root, "dataVersion"), &offsets->table.version);
   return BL_OK;

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "broker/runtime/series.h"
 #include "broker/table.h"
 #include "os/clock.h"
 
@@ -24,7 +25,11 @@ struct bl_offset_row {
   struct bl_slice group;
   int64_t *committed; /* by queue id; BL_OFFSET_NONE */
   int64_t *pulled;    /* next offset of the last pull; not kept on disk */
+  int64_t *reset;     /* where the next pull is sent to; NULL: no reset is pending */
+  int32_t resets;     /* that are pending in this row */
   int32_t queue_slots;
+  struct bl_totals got;        /* pulls that found some, and what they found */
+  struct bl_series *series;    /* HELD; NULL: nobody pulled lately */
   struct bl_list changed_node; /* in offsets->changed */
   int32_t changed_from; /* queue ids [from, to) that the log does not have yet, when it is in that
                            list */
@@ -37,6 +42,8 @@ struct bl_offsets {
   struct bl_list changed; /* rows that the log does not have yet */
   int64_t slots;
   int64_t slots_max;
+  int64_t light_rows; /* made since start: of light queues, or groups named like them */
+  int64_t resets;     /* pending ones of all rows: the first thing that a pull looks at */
 };
 
 void bl_offsets_init(struct bl_offsets *offsets, const struct bl_clock *clock);
@@ -47,6 +54,8 @@ struct bl_offset_row *bl_offsets_find(const struct bl_offsets *offsets, struct b
                                       struct bl_slice group);
 /* false: the row only knows what was pulled. */
 bool bl_offset_row_is_committed(const struct bl_offset_row *row);
+/* {0:12,1:3}. value: struct bl_offset_row. */
+void bl_offset_row_write(struct bl_json_writer *w, const void *value);
 /* BL_OFFSET_NONE when there is none. */
 int64_t bl_offsets_committed(const struct bl_offsets *offsets, struct bl_slice topic,
                              struct bl_slice group, int32_t queue_id);
@@ -56,9 +65,27 @@ int64_t bl_offsets_pulled(const struct bl_offsets *offsets, struct bl_slice topi
  * BL_ERR_PARAMETER: impossible queue id or names; BL_ERR_FULL: slots_max. */
 BL_MUST_CHECK bl_err bl_offsets_commit(struct bl_offsets *offsets, struct bl_slice topic,
                                        struct bl_slice group, int32_t queue_id, int64_t offset);
-/* For statistics: over slots_max it is not kept. */
-void bl_offsets_note_pull(struct bl_offsets *offsets, struct bl_slice topic, struct bl_slice group,
-                          int32_t queue_id, int64_t next_offset);
+/* For statistics: over slots_max it is not kept. RETURNS the row, or NULL then. */
+struct bl_offset_row *bl_offsets_note_pull(struct bl_offsets *offsets, struct bl_slice topic,
+                                           struct bl_slice group, int32_t queue_id,
+                                           int64_t next_offset);
+/* An administrator's reset: commits the offset, which nobody changes until the group's next pull of
+ * the queue takes the reset and is sent there (ConsumerOffsetManager#assignResetOffset). Pending
+ * resets are not kept over a restart; the commit is. Errors as commit, and BL_ERR_PARAMETER for a
+ * negative offset. */
+BL_MUST_CHECK bl_err bl_offsets_reset(struct bl_offsets *offsets, struct bl_slice topic,
+                                      struct bl_slice group, int32_t queue_id, int64_t offset);
+/* The pending reset, or BL_OFFSET_NONE. */
+int64_t bl_offsets_pending_reset(const struct bl_offsets *offsets, struct bl_slice topic,
+                                 struct bl_slice group, int32_t queue_id);
+/* The same, and it is pending no more. */
+int64_t bl_offsets_take_reset(struct bl_offsets *offsets, struct bl_slice topic,
+                              struct bl_slice group, int32_t queue_id);
+/* The committed offsets of `from` become those of `to` in the topic; queues in which `from` has
+ * none have none then. BL_ERR_FULL: nothing changed. An unknown `from` changes nothing
+ * (ConsumerOffsetManager#cloneOffset). */
+BL_MUST_CHECK bl_err bl_offsets_clone(struct bl_offsets *offsets, struct bl_slice topic,
+                                      struct bl_slice from, struct bl_slice to);
 /* "topic@group", "topic@" every group of the topic, "@group" every topic of the group. RETURNS how
  * many rows went. */
 size_t bl_offsets_forget(struct bl_offsets *offsets, struct bl_slice pattern);

@@ -175,6 +175,74 @@ static void a_foreign_file_replaces_all(void **state) {
   assert_int_equal(bl_offsets_committed(&offsets, T, BL_SLICE("H"), 0), 3);
 }
 
+static int64_t pending(int32_t queue_id) {
+  return bl_offsets_pending_reset(&offsets, T, G, queue_id);
+}
+
+static void a_reset_is_taken_once(void **state) {
+  (void)state;
+  commit(0, 50);
+  assert_int_equal(bl_offsets_reset(&offsets, T, G, 2, 7), BL_OK);
+  assert_int_equal(bl_offsets_reset(&offsets, T, G, 2, 8), BL_OK);
+  assert_int_equal(bl_offsets_reset(&offsets, T, G, 9, 1), BL_OK); /* more queues */
+  assert_int_equal(offsets.resets, 2);
+  assert_int_equal(pending(0), BL_OFFSET_NONE);
+  assert_int_equal(pending(2), 8);
+  assert_int_equal(pending(-1), BL_OFFSET_NONE);
+  assert_int_equal(pending(100000), BL_OFFSET_NONE);
+  assert_int_equal(bl_offsets_committed(&offsets, T, G, 2), 8);
+  assert_int_equal(bl_offsets_take_reset(&offsets, T, G, 2), 8);
+  assert_int_equal(bl_offsets_take_reset(&offsets, T, G, 2), BL_OFFSET_NONE);
+  assert_int_equal(bl_offsets_take_reset(&offsets, T, G, 9), 1);
+  assert_int_equal(offsets.resets, 0);
+  assert_int_equal(bl_offsets_take_reset(&offsets, T, G, 9), BL_OFFSET_NONE);
+}
+
+static void bad_resets_change_nothing(void **state) {
+  (void)state;
+  assert_int_equal(bl_offsets_reset(&offsets, T, G, 0, -1), BL_ERR_PARAMETER);
+  assert_int_equal(bl_offsets_reset(&offsets, T, G, -1, 5), BL_ERR_PARAMETER);
+  assert_int_equal(bl_offsets_reset(&offsets, T, G, BL_OFFSET_QUEUES_MAX, 5), BL_ERR_PARAMETER);
+  offsets.slots_max = 10;
+  assert_int_equal(bl_offsets_reset(&offsets, T, G, 10, 5), BL_ERR_FULL);
+  assert_int_equal(offsets.resets, 0);
+  assert_int_equal(offsets.table.map.count, 0);
+}
+
+static void resets_go_with_their_rows(void **state) {
+  (void)state;
+  struct bl_why why;
+  assert_int_equal(bl_offsets_reset(&offsets, T, G, 0, 7), BL_OK);
+  assert_int_equal(bl_offsets_reset(&offsets, T, BL_SLICE("H"), 0, 7), BL_OK);
+  assert_int_equal(bl_offsets_forget(&offsets, BL_SLICE("@G")), 1);
+  assert_int_equal(offsets.resets, 1);
+  assert_int_equal(bl_offsets_replace(&offsets, NULL, &why), BL_OK);
+  assert_int_equal(offsets.resets, 0);
+}
+
+static void offsets_are_cloned(void **state) {
+  (void)state;
+  struct bl_slice h = BL_SLICE("H");
+  commit(0, 5);
+  commit(3, 9);
+  assert_int_equal(bl_offsets_commit(&offsets, T, h, 1, 4), BL_OK);
+  assert_int_equal(bl_offsets_commit(&offsets, T, h, 6, 4), BL_OK);
+  assert_non_null(taken(1000));
+  assert_int_equal(bl_offsets_clone(&offsets, T, G, h), BL_OK);
+  assert_int_equal(bl_offsets_committed(&offsets, T, h, 0), 5);
+  assert_int_equal(bl_offsets_committed(&offsets, T, h, 1), BL_OFFSET_NONE);
+  assert_int_equal(bl_offsets_committed(&offsets, T, h, 3), 9);
+  assert_int_equal(bl_offsets_committed(&offsets, T, h, 6), BL_OFFSET_NONE);
+  assert_string_equal(taken(1000),
+                      "{\"offsetTable\":{\"T@H\":{0:5,1:-1,2:-1,3:9,4:-1,5:-1,6:-1}}}");
+  assert_int_equal(bl_offsets_clone(&offsets, T, BL_SLICE("NONE"), h), BL_OK);
+  assert_int_equal(bl_offsets_clone(&offsets, T, G, BL_SLICE("")), BL_ERR_PARAMETER);
+  assert_null(taken(1000));
+  offsets.slots_max = offsets.slots;
+  assert_int_equal(bl_offsets_clone(&offsets, T, G, BL_SLICE("I")), BL_ERR_FULL);
+  assert_int_equal(bl_offsets_committed(&offsets, T, BL_SLICE("I"), 0), BL_OFFSET_NONE);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(only_changes_are_logged, set_up, tear_down),
@@ -184,6 +252,10 @@ int main(void) {
       cmocka_unit_test_setup_teardown(patterns_forget, set_up, tear_down),
       cmocka_unit_test_setup_teardown(records_give_the_table_again, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_foreign_file_replaces_all, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_reset_is_taken_once, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(bad_resets_change_nothing, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(resets_go_with_their_rows, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(offsets_are_cloned, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "broker/broker.h"
+#include "broker/pull/wanted.h"
 
 /* The core is not held longer than that by holds; the clock is looked at now and then. */
 #define WAKES_NS_PER_TURN 200000
@@ -38,6 +39,7 @@ static struct bl_slice conn_key(const uint64_t *conn_id) {
 /* The holds of one connection. */
 struct bl_conn_holds {
   struct bl_list list;
+  int32_t count;
   int32_t reading;
 };
 
@@ -50,6 +52,7 @@ static void add_to_conn(struct bl_holds *holds, struct bl_hold *hold) {
     bl_map_put(&holds->by_conn, conn_key(&hold->ticket.conn_id), of_conn);
   }
   bl_list_add_last(&of_conn->list, &hold->of_conn);
+  of_conn->count++;
   hold->conn = of_conn;
 }
 
@@ -60,27 +63,53 @@ static void make_ready(struct bl_hold *hold) {
   bl_list_add_last(&hold->broker->holds.ready, &hold->node);
 }
 
-static bool wants(const struct bl_hold *hold, const struct bl_queue_entry *entry) {
+/* What one expression said of the record that came: the holds of a group all have the same. */
+struct said {
+  const struct bl_filter *filter;
+  bool wanted;
+};
+
+static bool wants_record(const struct bl_wanted *wanted, const struct bl_record *record,
+                         struct said *said) {
+  if (wanted->group != NULL) return bl_wanted_record(wanted, record->properties);
+  if (said->filter != wanted->filter->filter) {
+    said->filter = wanted->filter->filter;
+    said->wanted = bl_wanted_record(wanted, record->properties);
+  }
+  return said->wanted;
+}
+
+static const struct bl_subscription *of_group(struct bl_broker *broker,
+                                              const struct bl_pull *pull) {
+  const struct bl_member_group *members = bl_members_consumers(broker, pull->group);
+  return members != NULL ? bl_member_group_subscription(members, pull->topic) : NULL;
+}
+
+static bool wants(const struct bl_hold *hold, const struct bl_queue_entry *entry,
+                  const struct bl_record *record, struct said *said) {
   if (entry->queue_offset + entry->count <= hold->pull.offset) return false;
-  if (hold->filter != NULL) return bl_subscription_matches(hold->filter, entry->tags_code);
-  const struct bl_member_group *members = bl_members_consumers(hold->broker, hold->pull.group);
-  const struct bl_subscription *filter =
-      members != NULL ? bl_member_group_subscription(members, hold->pull.topic) : NULL;
+  const struct bl_subscription *filter = hold->filter;
+  if (filter == NULL) filter = of_group(hold->broker, &hold->pull);
   /* Who left meanwhile is woken too: the pull says so. */
-  return filter == NULL || bl_subscription_matches(filter, entry->tags_code);
+  if (filter == NULL) return true;
+  if (hold->filter == NULL && filter->version != hold->version) return true;
+  if (!bl_subscription_matches(filter, entry->tags_code)) return false;
+  if (filter->filter == NULL) return true;
+  struct bl_wanted wanted = bl_wanted_of(hold->broker, hold->pull.group, hold->pull.topic, filter);
+  return wants_record(&wanted, record, said);
 }
 
 static void on_entry(void *context, struct bl_queue *queue, const struct bl_queue_entry *entry,
                      const struct bl_record *record) {
+  struct said said = {.filter = NULL};
   (void)context;
-  (void)record;
   struct queue_holds *holds = bl_queue_user(queue);
   if (holds == NULL || bl_list_empty(&holds->list)) return;
   struct bl_list *next;
   for (struct bl_list *node = holds->list.next; node != &holds->list; node = next) {
     next = node->next;
     struct bl_hold *hold = BL_CONTAINER(node, struct bl_hold, node);
-    if (wants(hold, entry)) make_ready(hold);
+    if (wants(hold, entry, record, &said)) make_ready(hold);
   }
 }
 
@@ -120,6 +149,7 @@ static void free_hold(struct bl_hold *hold) {
   bl_timer_cancel(hold->broker->timers, &hold->timer);
   if (hold->state == BL_HOLD_COLD) holds->cold_waiting--;
   bl_list_remove(&hold->node);
+  if (hold->conn != NULL) hold->conn->count--;
   bl_list_remove(&hold->of_conn);
   bl_subscription_free(hold->filter);
   free(hold->texts);
@@ -191,6 +221,10 @@ static struct bl_hold *new_hold(struct bl_broker *broker, const struct bl_ticket
   put_text(at, pull->expression_type, &hold->pull.expression_type);
   snprintf(hold->peer, sizeof(hold->peer), "%s", pull->peer);
   hold->pull.peer = hold->peer;
+  if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) == 0) {
+    const struct bl_subscription *filter = of_group(broker, pull);
+    hold->version = filter != NULL ? filter->version : 0;
+  }
   hold->timer.fire = on_deadline;
   hold->queue = queue;
   hold->deadline_ms = bl_clock_mono_ms(broker->clock) + pull->suspend_ms;
@@ -199,20 +233,24 @@ static struct bl_hold *new_hold(struct bl_broker *broker, const struct bl_ticket
   return hold;
 }
 
-static bool may_hold(struct bl_broker *broker) {
-  if (broker->holds.count < broker->settings->holds_max && !broker->closing) return true;
+static bool may_hold(struct bl_broker *broker, uint64_t conn_id) {
+  const struct bl_conn_holds *of_conn = bl_map_get(&broker->holds.by_conn, conn_key(&conn_id));
+  bool has_place = of_conn == NULL || of_conn->count < broker->settings->holds_per_conn_max;
+  if (broker->holds.count < broker->settings->holds_max && has_place && !broker->closing)
+    return true;
   broker->holds.refused++;
   return false;
 }
 
 bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket,
                    const struct bl_pull *pull, struct bl_queue *queue) {
-  if (!may_hold(broker)) return false;
+  if (!may_hold(broker, ticket->conn_id)) return false;
   struct bl_hold *hold = new_hold(broker, ticket, pull, queue);
   if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) != 0) {
     /* It was parsed a moment ago. */
     BL_ASSERT(bl_subscription_new(pull->topic, pull->subscription, pull->expression_type,
                                   pull->sub_version, &hold->filter) == BL_OK);
+    BL_ASSERT(bl_subscription_compile(hold->filter, &broker->filters, NULL) == BL_OK);
   }
   bl_list_add_last(&holds_of(queue)->list, &hold->node);
   bl_timer_set(broker->timers, &hold->timer, hold->deadline_ms);
@@ -297,8 +335,17 @@ static void wait_for_disk(struct bl_hold *hold, const struct bl_cold_place *plac
 bool bl_holds_warm(struct bl_broker *broker, const struct bl_ticket *ticket,
                    const struct bl_pull *pull, struct bl_queue *queue,
                    const struct bl_cold_place *cold) {
-  if (!may_hold(broker)) return false;
+  if (!may_hold(broker, ticket->conn_id)) return false;
   wait_for_disk(new_hold(broker, ticket, pull, queue), cold);
+  return true;
+}
+
+bool bl_holds_go_on(struct bl_broker *broker, const struct bl_ticket *ticket,
+                    const struct bl_pull *pull, struct bl_queue *queue) {
+  if (!may_hold(broker, ticket->conn_id)) return false;
+  struct bl_hold *hold = new_hold(broker, ticket, pull, queue);
+  hold->state = BL_HOLD_READY;
+  bl_list_add_last(&broker->holds.ready, &hold->node);
   return true;
 }
 
@@ -314,6 +361,20 @@ static void answer_late(struct bl_hold *hold) {
              "it: %d; try again",
              BL_COLD_WAIT_MS, hold->broker->holds.reading + hold->broker->holds.cold_waiting);
   answer_error(hold, BL_ERR_BUSY, &why);
+}
+
+/* A client drops what does not match the subscription that it had when it asked, and commits behind
+ * it: when the group's has changed since, it gets nothing and asks anew. */
+static void empty_when_changed(const struct bl_hold *hold, struct bl_pulled *pulled) {
+  if ((hold->pull.sys_flag & BL_PULL_SUBSCRIPTION) != 0 || pulled->message_count == 0) return;
+  const struct bl_subscription *filter = of_group(hold->broker, &hold->pull);
+  if (filter != NULL && filter->version == hold->version) return;
+  pulled->code = bl_err_code(BL_ERR_PULL_NOT_FOUND);
+  pulled->status = "OFFSET_FOUND_NULL";
+  pulled->next_offset = hold->pull.offset;
+  pulled->body_count = 0;
+  pulled->message_count = 0;
+  pulled->bytes = 0;
 }
 
 /* Runs a woken pull again from its checks on. */
@@ -332,13 +393,21 @@ static void answer(struct bl_hold *hold, struct bl_arena *arena) {
   if (err == BL_OK) err = bl_broker_pull(broker, &hold->pull, false, arena, &pulled, &cold, &why);
   if (err == BL_ERR_COLD) {
     if (hold->cold_count == 0) hold->queue = pulled.queue;
+    bl_pull_go_on(&hold->pull, &pulled);
     wait_for_disk(hold, &cold);
+    return;
+  }
+  if (err == BL_OK && pulled.more) {
+    bl_pull_go_on(&hold->pull, &pulled);
+    hold->state = BL_HOLD_READY;
+    bl_list_add_last(&broker->holds.ready, &hold->node);
     return;
   }
   if (err != BL_OK) {
     bl_why_set(&why, err, "%s", bl_err_text(err));
     answer_error(hold, err, &why);
   } else {
+    empty_when_changed(hold, &pulled);
     broker->holds.answer(broker, &hold->ticket, &hold->pull, &pulled, &why);
   }
   free_hold(hold);
@@ -346,21 +415,38 @@ static void answer(struct bl_hold *hold, struct bl_arena *arena) {
 
 bool bl_holds_turn(struct bl_broker *broker) {
   struct bl_holds *holds = &broker->holds;
+  holds->looking_ns = 0;
   if (bl_list_empty(&holds->ready)) return false;
   int64_t until_ns = bl_clock_mono_ns(broker->clock) + WAKES_NS_PER_TURN;
   for (int i = 1; !bl_list_empty(&holds->ready); i++) {
+    int64_t looked = broker->stats.filter_looked;
+    int64_t cuts = broker->stats.filter_cuts;
     answer(BL_CONTAINER(holds->ready.next, struct bl_hold, node), bl_broker_arena(broker));
-    if (i % WAKES_PER_LOOK == 0 && bl_clock_mono_ns(broker->clock) >= until_ns) break;
+    if (broker->stats.filter_cuts != cuts) break; /* it had what there is for one */
+    bool look = i % WAKES_PER_LOOK == 0 || broker->stats.filter_looked != looked;
+    if (look && bl_clock_mono_ns(broker->clock) >= until_ns) break;
   }
   return !bl_list_empty(&holds->ready);
 }
 
-void bl_holds_wake_topic(struct bl_broker *broker, struct bl_slice topic) {
-  const struct bl_topic *of = bl_topics_find(&broker->topics, topic);
-  for (int32_t i = 0; of != NULL && i < of->queue_slots; i++) {
-    struct queue_holds *holds = of->queues[i] != NULL ? bl_queue_user(of->queues[i]) : NULL;
-    if (holds == NULL) continue;
-    while (!bl_list_empty(&holds->list))
-      make_ready(BL_CONTAINER(holds->list.next, struct bl_hold, node));
+static void wake_queue(const struct bl_queue *queue, struct bl_slice group) {
+  struct queue_holds *holds = queue != NULL ? bl_queue_user(queue) : NULL;
+  struct bl_list *next;
+  if (holds == NULL) return;
+  for (struct bl_list *node = holds->list.next; node != &holds->list; node = next) {
+    next = node->next;
+    struct bl_hold *hold = BL_CONTAINER(node, struct bl_hold, node);
+    if (group.ptr == NULL || bl_slice_eq(hold->pull.group, group)) make_ready(hold);
   }
+}
+
+void bl_holds_wake_group(struct bl_broker *broker, struct bl_slice topic, struct bl_slice group) {
+  const struct bl_topic *of = bl_topics_find(&broker->topics, topic);
+  if (of != NULL && bl_topic_is_light(&broker->topics, of))
+    wake_queue(bl_queues_find(broker->queues, topic, 0), group);
+  for (int32_t i = 0; of != NULL && i < of->queue_slots; i++) wake_queue(of->queues[i], group);
+}
+
+void bl_holds_wake_topic(struct bl_broker *broker, struct bl_slice topic) {
+  bl_holds_wake_group(broker, topic, (struct bl_slice){NULL, 0});
 }

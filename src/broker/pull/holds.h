@@ -33,7 +33,8 @@ struct bl_hold {
   char *texts;         /* HELD */
   char peer[72];
   struct bl_subscription
-      *filter; /* HELD: what the pull carries; NULL: the group's, looked up when woken */
+      *filter;     /* HELD: what the pull carries; NULL: the group's, looked up when woken */
+  int64_t version; /* of the group's subscription when the client asked */
   int64_t deadline_ms;
   struct bl_conn_holds *conn; /* NULL: closed */
   struct bl_queue *queue;
@@ -54,11 +55,12 @@ struct bl_holds {
   struct bl_map by_conn; /* connection id, 8 bytes -> its holds */
   struct bl_list cold;
   int32_t count;
-  int64_t refused;      /* over the limit */
+  int64_t refused;      /* over the limits */
   int32_t reading;      /* pulls that the disk is read for */
   int32_t cold_waiting; /* pulls that wait until the limits of that allow it */
   int64_t cold_waits;   /* how often one had to */
   int64_t cold_late;    /* answered "busy": waited for the disk for too long */
+  int64_t looking_ns;   /* of this turn that pulls looked through records (SQL92) */
   /* Answers a pull that was held. */
   void (*answer)(struct bl_broker *broker, const struct bl_ticket *ticket,
                  const struct bl_pull *pull, const struct bl_pulled *pulled,
@@ -82,11 +84,16 @@ bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket,
 bool bl_holds_warm(struct bl_broker *broker, const struct bl_ticket *ticket,
                    const struct bl_pull *pull, struct bl_queue *queue,
                    const struct bl_cold_place *cold);
+/* Goes on in the next turn with a pull that was cut (bl_pulled.more). false: as above. */
+bool bl_holds_go_on(struct bl_broker *broker, const struct bl_ticket *ticket,
+                    const struct bl_pull *pull, struct bl_queue *queue);
 /* The connection is gone, and with it whom its holds would answer. */
 void bl_holds_conn_closed(struct bl_broker *broker, uint64_t conn_id);
 /* Answers what is ready, for about 200 us a turn. true: more are ready. */
 bool bl_holds_turn(struct bl_broker *broker);
 /* Every hold of the topic is answered now (topic deleted, offsets reset). */
 void bl_holds_wake_topic(struct bl_broker *broker, struct bl_slice topic);
+/* The same for those of one group. */
+void bl_holds_wake_group(struct bl_broker *broker, struct bl_slice topic, struct bl_slice group);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/assert.h"
 #include "broker/broker.h"
+#include "broker/pull/wanted.h"
+#include "broker/ttl/ttl.h"
 
 /* What the record of a new group takes at most. */
 #define GROUP_RECORD_BYTES 4096
@@ -18,11 +20,16 @@
 /* What one pull copies out of files, gaps included. */
 #define READ_BYTES_MAX (1 << 20)
 #define HINTS_MAX 16
+/* One pull looks through records by SQL92 no longer than that in a turn; all pulls that one turn
+ * brings together about so long, and each for one look at the clock, which is once in so many. */
+#define FILTER_NS_PER_PULL 100000
+#define FILTER_NS_PER_TURN 400000
+#define FILTER_LOOKS 32
 
 struct scan {
   struct bl_broker *broker;
   const struct bl_pull *pull;
-  const struct bl_subscription *filter;
+  struct bl_wanted wanted;
   struct bl_arena *arena;
   struct bl_pulled *out;
   struct bl_cold_place *cold;
@@ -31,6 +38,12 @@ struct scan {
   int64_t read_bytes; /* copied so far */
   uint32_t run_cap;
   bool removed; /* a record that matched is not in the log any more */
+  /* of looking through records */
+  int64_t until_ns;
+  int32_t looks;
+  bool cut;    /* its time is over */
+  char *spare; /* in the arena: read into, and not part of the answer */
+  size_t spare_bytes;
 };
 
 static bl_err refuse(struct bl_pulled *out, bl_err err, enum bl_forbidden forbidden) {
@@ -104,7 +117,7 @@ static bl_err group_filter(struct bl_broker *broker, const struct bl_pull *pull,
                BL_FMT(pull->group));
     return refuse(out, BL_ERR_NO_PERMISSION, BL_FORBIDDEN_BROADCASTING);
   }
-  const struct bl_subscription *filter = bl_member_group_subscription(members, pull->topic);
+  struct bl_subscription *filter = bl_map_get(&members->subscriptions, pull->topic);
   if (filter == NULL) {
     bl_why_set(why, BL_OK, "the consumer's subscription not exist" SEE);
     return refuse(out, BL_ERR_NO_SUBSCRIPTION, BL_FORBIDDEN_NONE);
@@ -113,8 +126,32 @@ static bl_err group_filter(struct bl_broker *broker, const struct bl_pull *pull,
     bl_why_set(why, BL_OK, "the consumer's subscription not latest");
     return refuse(out, BL_ERR_SUBSCRIPTION_OLD, BL_FORBIDDEN_NONE);
   }
+  struct bl_why cause = {{0}};
+  if (bl_subscription_compile(filter, &broker->filters, &cause) != BL_OK) {
+    bl_why_set(why, BL_OK,
+               "The broker's consumer filter data is not exist!Your expression may be wrong! %s",
+               cause.text);
+    return refuse(out, BL_ERR_NO_FILTER, BL_FORBIDDEN_NONE);
+  }
   *out_filter = filter;
   return BL_OK;
+}
+
+/* What the pull brings itself. */
+static bl_err carried_filter(struct bl_broker *broker, const struct bl_pull *pull,
+                             struct bl_pulled *out, struct bl_subscription **out_carried,
+                             struct bl_why *why) {
+  struct bl_why cause = {{0}};
+  bl_err err = bl_subscription_new(pull->topic, pull->subscription, pull->expression_type,
+                                   pull->sub_version, out_carried);
+  if (err == BL_OK && broker->settings->property_filter)
+    err = bl_subscription_compile(*out_carried, &broker->filters, &cause);
+  if (err == BL_OK) return BL_OK;
+  bl_subscription_free(*out_carried);
+  *out_carried = NULL;
+  bl_why_set(why, BL_OK, "parse the consumer's subscription failed%s%s",
+             cause.text[0] != '\0' ? ": " : "", cause.text);
+  return refuse(out, BL_ERR_SUBSCRIPTION_PARSE, BL_FORBIDDEN_NONE);
 }
 
 static void grow_runs(struct scan *scan) {
@@ -130,14 +167,14 @@ static void grow_runs(struct scan *scan) {
 /* Records that are read at once: entries [0, count), which lie in [from, from + len) of the log. */
 struct span {
   uint32_t count;
-  int32_t messages; /* of them are wanted */
+  int32_t messages; /* in those that are wanted: an inner batch is several */
   int64_t bytes;
   int64_t from;
   int64_t len;
 };
 
 static bool is_wanted(const struct scan *scan, const struct bl_queue_entry *entry) {
-  return bl_subscription_matches(scan->filter, entry->tags_code);
+  return bl_wanted_entry(&scan->wanted, entry->tags_code);
 }
 
 static bool fits(const struct scan *scan, int64_t messages, int64_t bytes) {
@@ -149,22 +186,34 @@ static bool fits(const struct scan *scan, int64_t messages, int64_t bytes) {
 static struct span span_of(const struct scan *scan, const struct bl_queue_entry *entries,
                            uint32_t count, bool single) {
   const struct bl_pulled *out = scan->out;
-  struct span span = {1, 1, entries[0].size_bytes, entries[0].log_offset, entries[0].size_bytes};
+  bool all_fit = bl_wanted_needs_record(&scan->wanted); /* most will not match */
+  struct span span = {1, (int32_t)entries[0].count, entries[0].size_bytes, entries[0].log_offset,
+                      entries[0].size_bytes};
   for (uint32_t i = 1; i < count && !single; i++) {
     const struct bl_queue_entry *entry = &entries[i];
     if (!is_wanted(scan, entry)) continue;
     int64_t gap = entry->log_offset - span.from - span.len;
     int64_t len = entry->log_offset + entry->size_bytes - span.from;
     if (gap < 0 || gap > SPAN_GAP_BYTES || len > SPAN_BYTES) break;
-    if (!fits(scan, out->message_count + span.messages + 1,
-              out->bytes + span.bytes + entry->size_bytes))
+    if (!all_fit && !fits(scan, out->message_count + span.messages + (int32_t)entry->count,
+                          out->bytes + span.bytes + entry->size_bytes))
       break;
     span.count = i + 1;
-    span.messages++;
+    span.messages += (int32_t)entry->count;
     span.bytes += entry->size_bytes;
     span.len = len;
   }
   return span;
+}
+
+/* What a read before did not find anything in is used again. */
+static char *take_space(struct scan *scan, size_t bytes) {
+  if (bytes > scan->spare_bytes) {
+    scan->spare = bl_arena_take(scan->arena, bytes);
+    scan->spare_bytes = bytes;
+    scan->read_bytes += (int64_t)bytes;
+  }
+  return scan->spare;
 }
 
 /* BORROWS the bytes of the span from memory, or reads them into the arena. */
@@ -173,10 +222,16 @@ static bl_err read_span(struct scan *scan, const struct span *span, const char *
   struct bl_slice lent = bl_store_peek(store, span->from, (uint32_t)span->len);
   *out_bytes = lent.ptr;
   if (lent.ptr != NULL) return BL_OK;
-  char *space = bl_arena_take(scan->arena, (size_t)span->len);
+  char *space = take_space(scan, (size_t)span->len);
   *out_bytes = space;
-  scan->read_bytes += span->len;
   return bl_store_read(store, span->from, (uint32_t)span->len, space);
+}
+
+/* The bytes are part of the answer. */
+static void keep_span(struct scan *scan, const char *bytes) {
+  if (bytes != scan->spare) return;
+  scan->spare = NULL;
+  scan->spare_bytes = 0;
 }
 
 /* Joined to the run before when it follows it in memory. */
@@ -197,6 +252,7 @@ static void put_span(struct scan *scan, const struct span *span,
   struct bl_store *store = scan->broker->store;
   struct bl_pulled *out = scan->out;
   bool fresh = bl_store_is_fresh(store, span->from, span->len);
+  keep_span(scan, bytes);
   if (fresh && span->bytes == span->len) {
     put_run(scan, bytes, (size_t)span->len);
     out->message_count += span->messages;
@@ -213,9 +269,63 @@ static void put_span(struct scan *scan, const struct span *span,
       continue;
     }
     put_run(scan, at, entry->size_bytes);
-    out->message_count++;
+    out->message_count += (int32_t)entry->count;
     out->bytes += entry->size_bytes;
   }
+}
+
+/* Its time in this turn is over. */
+static bool is_over_time(struct scan *scan) {
+  if (++scan->looks % FILTER_LOOKS != 0) return false;
+  scan->cut = bl_clock_mono_ns(scan->broker->clock) >= scan->until_ns;
+  return scan->cut;
+}
+
+/* By SQL92 and by its time, on the record as it lies there. What is no record is damaged: that is
+ * found out by who gives it. */
+static bool is_wanted_record(struct scan *scan, struct bl_slice bytes) {
+  struct bl_record record;
+  int64_t now_ms = scan->wanted.now_ms;
+  scan->broker->stats.filter_looked++;
+  if (bl_record_decode(bytes, BL_RECORD_UNCHECKED, &record) != BL_OK) return true;
+  if (now_ms > 0 && bl_ttl_expires_ms(record.properties) <= now_ms) {
+    scan->broker->stats.ttl_passed++;
+    return false;
+  }
+  if (bl_wanted_record(&scan->wanted, record.properties)) return true;
+  scan->broker->stats.filter_passed++;
+  return false;
+}
+
+/* Gives of the span what the expression matches. FILLS how many entries are done. RETURNS BL_OK to
+ * go on, BL_ERR_FULL when the answer ends here. */
+static bl_err put_matching(struct scan *scan, const struct span *span,
+                           const struct bl_queue_entry *entries, const char *bytes,
+                           uint32_t *out_done) {
+  struct bl_store *store = scan->broker->store;
+  struct bl_pulled *out = scan->out;
+  bool fresh = bl_store_is_fresh(store, span->from, span->len);
+  for (*out_done = 0; *out_done < span->count;) {
+    const struct bl_queue_entry *entry = &entries[*out_done];
+    struct bl_slice record =
+        bl_slice_of(bytes + (entry->log_offset - span->from), entry->size_bytes);
+    if (is_wanted(scan, entry) && is_wanted_record(scan, record)) {
+      if (out->message_count > 0 &&
+          !fits(scan, out->message_count + (int32_t)entry->count, out->bytes + entry->size_bytes))
+        return BL_ERR_FULL;
+      if (fresh || bl_store_is_sound(store, entry->log_offset, record)) {
+        keep_span(scan, bytes);
+        put_run(scan, record.ptr, record.len);
+        out->message_count += (int32_t)entry->count;
+        out->bytes += entry->size_bytes;
+      } else {
+        scan->removed = true;
+      }
+    }
+    ++*out_done;
+    if (out->message_count >= scan->count_max || is_over_time(scan)) return BL_ERR_FULL;
+  }
+  return BL_OK;
 }
 
 /* The pool is told of the next records, too, when they lie far from one another: their reads go on
@@ -240,9 +350,10 @@ static bl_err take_entries(struct scan *scan, const struct bl_queue_entry *entri
   if (skipped == count) return BL_OK;
   entries += skipped;
   bool first = out->message_count == 0;
-  if (!first && (!fits(scan, out->message_count + 1, out->bytes + entries[0].size_bytes) ||
-                 scan->read_bytes >= READ_BYTES_MAX))
-    return BL_ERR_FULL;
+  bool fits_next = bl_wanted_needs_record(&scan->wanted) ||
+                   fits(scan, out->message_count + (int32_t)entries[0].count,
+                        out->bytes + entries[0].size_bytes);
+  if (!first && (!fits_next || scan->read_bytes >= READ_BYTES_MAX)) return BL_ERR_FULL;
   struct span span = span_of(scan, entries, count - skipped, false);
   const char *bytes = NULL;
   bl_err err = read_span(scan, &span, &bytes);
@@ -264,9 +375,17 @@ static bl_err take_entries(struct scan *scan, const struct bl_queue_entry *entri
   /* A record that is gone is stepped over; one that cannot be read now is not. What was found so
    * far is an answer already. */
   if (err != BL_OK && err != BL_ERR_NOT_FOUND) return first ? err : BL_ERR_FULL;
-  if (err == BL_OK) put_span(scan, &span, entries, bytes);
-  if (err == BL_ERR_NOT_FOUND) scan->removed = true;
   *out_done = skipped + span.count;
+  if (err == BL_ERR_NOT_FOUND) {
+    scan->removed = true;
+  } else if (bl_wanted_needs_record(&scan->wanted)) {
+    uint32_t done;
+    err = put_matching(scan, &span, entries, bytes, &done);
+    *out_done = skipped + done;
+    return err;
+  } else {
+    put_span(scan, &span, entries, bytes);
+  }
   return BL_OK;
 }
 
@@ -284,10 +403,12 @@ static bl_err scan_queue(struct scan *scan) {
   struct bl_queue_entry entries[READ_ENTRIES];
   struct bl_pulled *out = scan->out;
   int32_t scan_max = scan->count_max > SCAN_ENTRIES ? scan->count_max : SCAN_ENTRIES;
-  out->next_offset = scan->pull->offset;
-  for (int32_t scanned = 0; scanned < scan_max && out->next_offset < out->max_offset;) {
+  out->scanned = scan->pull->scanned;
+  out->next_offset = out->scanned > 0 ? scan->pull->scan_from : scan->pull->offset;
+  while (out->scanned < scan_max && out->next_offset < out->max_offset) {
     if (out->message_count >= scan->count_max) return BL_OK;
-    int32_t most = scan->filter->all ? scan->count_max - out->message_count : scan_max - scanned;
+    int32_t most =
+        scan->wanted.filter->all ? scan->count_max - out->message_count : scan_max - out->scanned;
     uint32_t max = most < READ_ENTRIES ? (uint32_t)most : READ_ENTRIES;
     uint32_t count = 0;
     bl_err err = read_entries(scan, out->next_offset, entries, max, &count);
@@ -297,11 +418,11 @@ static bl_err scan_queue(struct scan *scan) {
       uint32_t done = 0;
       err = take_entries(scan, entries + i, count - i, &done);
       i += done;
+      out->scanned += (int32_t)done;
       if (i > 0) out->next_offset = entries[i - 1].queue_offset + entries[i - 1].count;
       if (err == BL_ERR_FULL) return BL_OK;
       if (err != BL_OK) return err;
     }
-    scanned += (int32_t)count;
   }
   return BL_OK;
 }
@@ -359,6 +480,8 @@ static bl_err read_messages(struct scan *scan, struct bl_topic *topic) {
   if (out->next_offset > scan->pull->offset) {
     answer(out, bl_err_code(BL_ERR_PULL_RETRY),
            scan->removed ? "MESSAGE_WAS_REMOVING" : "NO_MATCHED_MESSAGE", out->next_offset);
+    out->more = scan->cut;
+    if (out->more) broker->stats.filter_cuts++;
     return BL_OK;
   }
   /* Reading may have shown a higher minimum. If not, nothing is left up to the end: go on there. */
@@ -370,8 +493,8 @@ static bl_err read_messages(struct scan *scan, struct bl_topic *topic) {
 
 static void note_pull(struct bl_broker *broker, const struct bl_pull *pull,
                       const struct bl_pulled *out) {
-  bl_offsets_note_pull(&broker->offsets, pull->topic, pull->group, pull->queue_id,
-                       out->next_offset);
+  struct bl_offset_row *row = bl_offsets_note_pull(&broker->offsets, pull->topic, pull->group,
+                                                   pull->queue_id, out->next_offset);
   if (out->message_count == 0) {
     broker->stats.get_missed++;
     return;
@@ -379,6 +502,10 @@ static void note_pull(struct bl_broker *broker, const struct bl_pull *pull,
   broker->stats.get_found++;
   broker->stats.get_count += out->message_count;
   broker->stats.get_bytes += out->bytes;
+  if (row == NULL) return;
+  row->got.calls++;
+  row->got.count += out->message_count;
+  row->got.bytes += out->bytes;
 }
 
 static int32_t limit_of(int32_t asked, int32_t limit) {
@@ -386,9 +513,24 @@ static int32_t limit_of(int32_t asked, int32_t limit) {
   return asked < limit ? asked : limit;
 }
 
+/* An administrator's reset that this pull is the first to see. The offset that it brings is of
+ * before the reset, and not committed. RETURNS whether there is one. */
+static bool take_reset(struct bl_broker *broker, const struct bl_pull *pull,
+                       struct bl_pulled *out) {
+  int64_t target =
+      bl_offsets_take_reset(&broker->offsets, pull->topic, pull->group, pull->queue_id);
+  if (target < 0 || !broker->settings->server_side_reset) return false;
+  const struct bl_queue *queue = bl_queues_find(broker->queues, pull->topic, pull->queue_id);
+  out->min_offset = queue != NULL ? bl_queue_min_offset(queue) : 0;
+  out->max_offset = queue != NULL ? bl_queue_max_offset(queue) : 0;
+  answer(out, bl_err_code(BL_ERR_PULL_MOVED), "OFFSET_RESET", target);
+  return true;
+}
+
 static bl_err run(struct bl_broker *broker, const struct bl_pull *pull, bool first,
                   struct scan *scan, struct bl_topic *topic) {
   struct bl_pulled *out = scan->out;
+  if (broker->offsets.resets > 0 && take_reset(broker, pull, out)) return BL_OK;
   if (first && (pull->sys_flag & BL_PULL_COMMIT) != 0) {
     /* The queue id was checked against the topic: it cannot be refused. */
     bl_err err = bl_offsets_commit(&broker->offsets, pull->topic, pull->group, pull->queue_id,
@@ -402,7 +544,19 @@ static bl_err run(struct bl_broker *broker, const struct bl_pull *pull, bool fir
   if (pull->max_bytes >= 100 && pull->max_bytes < scan->bytes_max)
     scan->bytes_max = pull->max_bytes;
   bl_err err = read_messages(scan, topic);
-  if (err == BL_OK) note_pull(broker, pull, out);
+  if (err == BL_OK && !out->more) note_pull(broker, pull, out);
+  return err;
+}
+
+/* One that looks through records has its time. */
+static bl_err run_in_time(struct bl_broker *broker, const struct bl_pull *pull, bool first,
+                          struct scan *scan, struct bl_topic *topic) {
+  if (!bl_wanted_needs_record(&scan->wanted)) return run(broker, pull, first, scan, topic);
+  int64_t from_ns = bl_clock_mono_ns(broker->clock);
+  int64_t left_ns = FILTER_NS_PER_TURN - broker->holds.looking_ns;
+  scan->until_ns = from_ns + (left_ns < FILTER_NS_PER_PULL ? left_ns : FILTER_NS_PER_PULL);
+  bl_err err = run(broker, pull, first, scan, topic);
+  broker->holds.looking_ns += bl_clock_mono_ns(broker->clock) - from_ns;
   return err;
 }
 
@@ -418,31 +572,27 @@ bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pull *pull, bool
   if (check_group(broker, pull, out_pulled, &group, why) != BL_OK) return BL_OK;
   if (check_topic(broker, pull, out_pulled, &topic, why) != BL_OK) return BL_OK;
   if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) != 0) {
-    if (bl_subscription_new(pull->topic, pull->subscription, pull->expression_type,
-                            pull->sub_version, &carried) != BL_OK) {
-      bl_why_set(why, BL_OK, "parse the consumer's subscription failed");
-      refuse(out_pulled, BL_ERR_SUBSCRIPTION_PARSE, BL_FORBIDDEN_NONE);
-      return BL_OK;
-    }
+    if (carried_filter(broker, pull, out_pulled, &carried, why) != BL_OK) return BL_OK;
     filter = carried;
   } else if (group_filter(broker, pull, group, out_pulled, &filter, why) != BL_OK) {
     return BL_OK;
   }
   bl_err err = BL_OK;
-  if (!filter->all && !bl_subscription_is_tag(filter)) {
+  if (!bl_subscription_is_tag(filter) && !broker->settings->property_filter) {
     bl_why_set(why, BL_OK, "The broker does not support consumer to filter message by %.*s",
                BL_FMT(filter->expression_type));
     refuse(out_pulled, BL_ERR_SYSTEM, BL_FORBIDDEN_NONE);
   } else {
     struct scan scan = {.broker = broker,
                         .pull = pull,
-                        .filter = filter,
+                        .wanted = bl_wanted_of(broker, pull->group, pull->topic, filter),
                         .arena = arena,
                         .out = out_pulled,
                         .cold = out_cold};
+    if (bl_topic_expires(topic)) scan.wanted.now_ms = bl_clock_wall_ms(broker->clock);
     out_pulled->topic_sys_flag = topic->sys_flag;
     out_pulled->group_sys_flag = group->sys_flag;
-    err = run(broker, pull, first, &scan, topic);
+    err = run_in_time(broker, pull, first, &scan, topic);
   }
   bl_subscription_free(carried);
   return err;

@@ -33,6 +33,8 @@ struct bl_pull {
   struct bl_slice subscription;
   struct bl_slice expression_type;
   int64_t sub_version;
+  int64_t scan_from; /* when scanned > 0: a pull that was cut goes on there */
+  int32_t scanned;   /* entries that it looked at before */
   bool lite;
   const char *peer; /* for texts */
 };
@@ -65,6 +67,10 @@ struct bl_pulled {
   int64_t bytes;
   struct bl_queue *queue; /* where a hold waits; NULL when it may not */
   bool none_yet;          /* nothing new at that offset: may be held */
+  /* None matched so far, and its time in this turn is over: it may go on in the next one
+   * (bl_pull_go_on), or be answered as it is. */
+  bool more;
+  int32_t scanned; /* entries looked at, by this and those before */
 };
 
 /* FILLS out_pulled. Commits the offset first when asked and `first`. BL_OK: answer it (also with
@@ -81,5 +87,11 @@ BL_MUST_CHECK bl_err bl_broker_pull(struct bl_broker *broker, const struct bl_pu
                                     bool first, struct bl_arena *arena,
                                     struct bl_pulled *out_pulled, struct bl_cold_place *out_cold,
                                     struct bl_why *why);
+/* Has the same pull go on where it was cut, or where it found that something is not in memory. */
+static inline void bl_pull_go_on(struct bl_pull *pull, const struct bl_pulled *pulled) {
+  if (pulled->scanned == 0) return;
+  pull->scan_from = pulled->next_offset;
+  pull->scanned = pulled->scanned;
+}
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "broker/delay/delay.h"
 
 #define HOUR_MS 3600000ll
 #define STOPPED_CHECK_MS 1000
@@ -112,6 +113,7 @@ static bool remove_one(struct bl_retention *retention) {
     bl_store_remove_first(store, &retention->removal, on_removed);
     return true;
   }
+  bl_delay_make_room(retention->broker->delay, file.end_offset);
   /* Perhaps somebody's snapshot is old: the next check finds a newer one. */
   if (!retention->asked_snapshot &&
       bl_store_marks(store).flushed - file.end_offset > settings->segment_bytes)

@@ -3,13 +3,19 @@
  * log. */
 #include <stdio.h>
 
+#include "broker/assign/parts.h"
 #include "broker/broker.h"
+#include "broker/delay/delay.h"
+#include "broker/members/views.h"
 #include "broker/retention/retention.h"
 #include "broker/runtime/runtime.h"
+#include "broker/send/light.h"
+#include "broker/transaction/transaction.h"
 #include "remoting/remoting.h"
 
 #define CODE_PULL 11
 #define US_PER_MS 1000
+#define DISAGREEMENTS_SHOWN 20
 
 struct table {
   struct bl_json_writer w;
@@ -121,6 +127,10 @@ static void put_sends(struct table *table, struct bl_runtime *runtime) {
   put_i64(table, "putMessageEntireTimeMax", (int64_t)(stats->put_us.max_us / US_PER_MS));
   put_i64(table, "putMessageTimesTotal", total);
   put_i64(table, "putMessageFailedTimes", stats->put_failed);
+  put_i64(table, "retriesSentBack", stats->sent_back);
+  put_i64(table, "deadLetters", stats->dead_letters);
+  put_i64(table, "queueLocks", runtime->broker->locks.count);
+  put_i64(table, "queueLocksMax", BL_LOCKS_MAX);
   put_i64(table, "putMessageSizeTotal", stats->put_bytes);
   put_double(table, "putMessageAverageSize",
              total > 0 ? (double)stats->put_bytes / (double)total : 0);
@@ -210,6 +220,7 @@ static void put_cold(struct table *table, const struct bl_broker *broker) {
   bl_store_cold_stats(broker->store, &cold);
   put_i64(table, "holds", holds->count);
   put_i64(table, "holdsMax", broker->settings->holds_max);
+  put_i64(table, "holdsMaxPerClient", broker->settings->holds_per_conn_max);
   put_i64(table, "holdsRefused", holds->refused);
   put_i64(table, "coldPullsReading", holds->reading);
   put_i64(table, "coldPullsReadingMax", BL_COLD_READING_MAX);
@@ -224,6 +235,141 @@ static void put_cold(struct table *table, const struct bl_broker *broker) {
   put_i64(table, "coldReadsWaitedForLimit", cold.waits);
   put_i64(table, "coldReadMemoryBytes", cold.memory_bytes);
   put_i64(table, "coldReadMemoryMaxBytes", broker->settings->cold_bytes);
+}
+
+/* Delayed messages. */
+static void put_transactions(struct table *table, const struct bl_broker *broker) {
+  const struct bl_transaction_stats *stats = bl_transaction_stats(broker->transactions);
+  struct bl_halves_stats halves;
+  bl_halves_stats(broker->halves, &halves);
+  put_i64(table, "transactionsOpen", halves.open);
+  put_i64(table, "transactionsRemembered", halves.remembered);
+  put_i64(table, "transactionsCommitted", halves.committed);
+  put_i64(table, "transactionsRolledBack", halves.rolled_back);
+  put_i64(table, "transactionsGivenUp", stats->discarded);
+  put_i64(table, "transactionEndsRepeated", stats->repeated);
+  put_i64(table, "transactionEndsRefused", stats->refused);
+  put_i64(table, "transactionChecks", stats->checks);
+  put_i64(table, "transactionChecksUnasked", stats->checks_unasked);
+  put_i64(table, "transactionMemoryBytes", halves.memory_bytes);
+}
+
+static void put_delays(struct table *table, const struct bl_broker *broker) {
+  const struct bl_delay_stats *stats = bl_delay_stats(broker->delay);
+  struct bl_pending_stats pending;
+  bl_pending_stats(broker->pending, &pending);
+  put_i64(table, "timersWaiting", pending.count);
+  put_i64(table, "timersNear", pending.near_count);
+  put_i64(table, "timersFar", pending.far_count);
+  put_i64(table, "timersOnDisk", pending.disk_count);
+  put_i64(table, "timersFiles", pending.files);
+  put_i64(table, "timersInFlight", pending.in_flight);
+  put_i64(table, "timersMemoryBytes", pending.memory_bytes);
+  put_i64(table, "timersBodyBytes", pending.body_bytes);
+  put_i64(table, "timersBodyMaxBytes", broker->settings->timer_memory_bytes);
+  put_i64(table, "timersDelivered", stats->delivered);
+  put_i64(table, "timersCancelled", stats->cancelled);
+  put_i64(table, "timersRolled", stats->rolled);
+  put_i64(table, "timersLost", stats->lost);
+  put_i64(table, "timersColdReads", stats->cold_reads);
+  put_i64(table, "timersBlocked", stats->blocked);
+  put_ms(table, "timersLateMs99", bl_histogram_percentile_us(&stats->late_us, 99));
+  put_ms(table, "timersLateMsMax", stats->late_us.max_us);
+}
+
+/* SQL92: expressions that were compiled, and what pulls looked at by them. */
+static void put_filters(struct table *table, const struct bl_broker *broker) {
+  const struct bl_filter_cache *cache = &broker->filters;
+  put_i64(table, "filtersCompiled", cache->compiled);
+  put_i64(table, "filtersRefused", cache->refused);
+  put_i64(table, "filtersCached", (int64_t)cache->by_text.count);
+  put_i64(table, "filtersCachedMax", BL_FILTER_CACHE_COUNT_MAX);
+  put_i64(table, "filtersCachedBytes", cache->bytes);
+  put_i64(table, "filtersCachedMaxBytes", BL_FILTER_CACHE_BYTES_MAX);
+  put_i64(table, "filterMessagesLooked", broker->stats.filter_looked);
+  put_i64(table, "filterMessagesPassed", broker->stats.filter_passed);
+  put_i64(table, "filterPullsCut", broker->stats.filter_cuts);
+}
+
+/* Groups whose members want different things, some of them, and who wants what. */
+static void put_disagreements(struct table *table, const struct bl_members *members) {
+  char key[BL_GROUP_BYTES_MAX + 32];
+  int shown = 0;
+  put_i64(table, "groupsWithDifferentSubscriptions", members->disagreeing_count);
+  for (struct bl_list *node = members->disagreeing.next;
+       node != &members->disagreeing && shown < DISAGREEMENTS_SHOWN; node = node->next, shown++) {
+    const struct bl_member_group *group =
+        BL_CONTAINER(node, struct bl_member_group, in_disagreeing);
+    snprintf(key, sizeof(key), "differentSubscriptions_%.*s", BL_FMT(group->name));
+    bl_buf_clear(&table->text);
+    bl_views_describe(group, &table->text);
+    bl_json_member_text(&table->w, key, bl_buf_slice(&table->text));
+  }
+}
+
+/* Who is here, and the limits of that. */
+static void put_members(struct table *table, const struct bl_broker *broker) {
+  const struct bl_members *members = &broker->members;
+  put_i64(table, "clients", members->client_count);
+  put_i64(table, "consumerGroupsWithMembers", (int64_t)members->consumers.count);
+  put_i64(table, "producerGroupsWithMembers", (int64_t)members->producers.count);
+  put_i64(table, "groupsWithMembersMax", BL_MEMBER_GROUPS_MAX);
+  put_i64(table, "groupMembersMax", broker->settings->group_members_max);
+  put_i64(table, "clientGroupsMax", BL_CLIENT_GROUPS_MAX);
+  put_i64(table, "clientSubscriptionsMax", BL_CLIENT_SUBSCRIPTIONS_MAX);
+  put_i64(table, "heartbeatsRefused", members->refused);
+  put_i64(table, "membershipNotices", members->notices);
+  put_i64(table, "groups", (int64_t)broker->groups.table.map.count);
+  put_i64(table, "groupsMax", broker->groups.limit);
+  put_i64(table, "consumerOffsets", broker->offsets.slots);
+  put_i64(table, "consumerOffsetsMax", broker->offsets.slots_max);
+  put_i64(table, "consumerOffsetResetsPending", broker->offsets.resets);
+  put_i64(table, "messageRequestModes", broker->request_modes.count);
+  put_i64(table, "messageRequestModesMax", BL_REQUEST_MODES_MAX);
+  put_i64(table, "statsSeries", broker->series.count);
+  put_i64(table, "statsSeriesMax", BL_SERIES_MAX);
+  put_i64(table, "statsSeriesRefused", broker->series.refused);
+  put_i64(table, "assignmentTopics", bl_part_finder_topics(broker->part_finder));
+  put_i64(table, "assignmentTopicsMax", BL_PARTS_TOPICS_MAX);
+  put_disagreements(table, members);
+}
+
+/* Keys of topics with a dedup.window. */
+static void put_dedup(struct table *table, const struct bl_broker *broker) {
+  struct bl_dedup_stats stats;
+  bl_dedup_stats(broker->dedup, &stats);
+  put_i64(table, "dedupKeys", stats.keys);
+  put_i64(table, "dedupKeysMax", stats.keys_max);
+  put_i64(table, "dedupKeysForgotten", stats.forgotten);
+  put_i64(table, "dedupMemoryBytes", stats.memory_bytes);
+  put_i64(table, "dedupParts", stats.parts);
+  put_i64(table, "dedupDuplicates", broker->duplicates.count);
+}
+
+static void put_ttl(struct table *table, const struct bl_broker *broker) {
+  struct bl_expiry_stats stats;
+  bl_expiry_stats(broker->expiry, &stats);
+  put_i64(table, "ttlPassedOver", broker->stats.ttl_passed);
+  put_i64(table, "ttlWaiting", stats.waiting);
+  put_i64(table, "ttlWaitingMax", stats.limit);
+  put_text(table, "ttlLate", stats.late ? "true" : "false");
+  put_i64(table, "ttlMoved", broker->mover.moved);
+  put_i64(table, "ttlConsumedInTime", broker->mover.consumed);
+  put_i64(table, "ttlLost", broker->mover.lost);
+}
+
+/* Light queues and replies: what bounds them. */
+static void put_light(struct table *table, const struct bl_broker *broker) {
+  const struct bl_broker_settings *settings = broker->settings;
+  put_i64(table, "lightQueues", bl_queues_light_count(broker->queues));
+  put_i64(table, "lightQueuesMax",
+          settings->lmq_quota_enable ? settings->lmq_queues_max : BL_LIGHT_QUEUES_MAX);
+  put_i64(table, "lightQueuesRefused", broker->sends.light_refused);
+  put_i64(table, "repliesWaiting", broker->replies.count);
+  put_i64(table, "repliesWaitingMax", BL_REPLIES_MAX);
+  put_i64(table, "repliesPushed", broker->replies.pushed);
+  put_i64(table, "repliesNotPushed", broker->replies.failed);
+  put_i64(table, "repliesRefused", broker->replies.refused);
 }
 
 static void put_queues(struct table *table, const struct bl_broker *broker) {
@@ -296,7 +442,14 @@ void bl_runtime_write_info(struct bl_runtime *runtime, struct bl_buf *out) {
   put_disk(&table, broker);
   put_retention(&table, broker);
   put_queues(&table, broker);
+  put_light(&table, broker);
   put_cold(&table, broker);
+  put_filters(&table, broker);
+  put_delays(&table, broker);
+  put_transactions(&table, broker);
+  put_dedup(&table, broker);
+  put_ttl(&table, broker);
+  put_members(&table, broker);
   put_timers(&table);
   put_core(&table, broker);
   bl_json_close_object(&table.w);

@@ -63,14 +63,18 @@ static bl_err change_one(struct bl_slice change, struct pair *pairs, int *count,
                       BL_FMT(change));
   }
   const struct attribute *known = find_known(name);
-  if (known == NULL)
+  bool is_ours = false;
+  bl_err err = bl_topic_feature_check(name, sign == '+' ? value : BL_SLICE(""), &is_ours,
+                                      sign == '+' ? why : NULL);
+  if (is_ours && sign == '+' && err != BL_OK) return err;
+  if (known == NULL && !is_ours)
     return bl_why_set(why, BL_ERR_PARAMETER, "unsupported key: %.*s", BL_FMT(name));
   int at = place_of(pairs, *count, name);
   if (sign == '-') {
     if (at < *count) pairs[at] = pairs[--*count];
     return BL_OK;
   }
-  if (!value_is_good(known, value)) {
+  if (!is_ours && !value_is_good(known, value)) {
     return bl_why_set(why, BL_ERR_PARAMETER, "value %.*s of attribute %.*s is not allowed%s%s",
                       BL_FMT(value), BL_FMT(name), known->choices != NULL ? ", only " : "",
                       known->choices != NULL ? known->choices
@@ -142,4 +146,15 @@ struct bl_topic_retention bl_topic_retention_of(struct bl_slice attributes) {
   }
   bl_arena_fini(&arena);
   return retention;
+}
+
+bool bl_topic_is_batch_cq(struct bl_slice attributes) {
+  if (strstr(attributes.ptr, "BatchCQ") == NULL) return false;
+  struct bl_arena arena;
+  const struct bl_json *root = NULL;
+  bl_arena_init(&arena);
+  bool is = bl_json_parse(attributes, BL_JSON_STRICT, &arena, &root, NULL) == BL_OK &&
+            bl_slice_is(bl_json_text(bl_json_get(root, "queue.type")), "BatchCQ");
+  bl_arena_fini(&arena);
+  return is;
 }

@@ -41,8 +41,9 @@ bool bl_topic_is_system(struct bl_slice name) {
 }
 
 bool bl_topic_is_send_forbidden(struct bl_slice name) {
-  /* The metadata of the broker itself is nobody's to write. */
-  return bl_slice_is(name, "rmq_sys_bolide_meta") ||
+  /* The metadata of the broker itself is nobody's to write, and a message in the topic of timers
+   * that says no time would stop a Java broker's. */
+  return bl_slice_is(name, "rmq_sys_bolide_meta") || bl_slice_is(name, "rmq_sys_wheel_timer") ||
          is_one_of(name, SEND_FORBIDDEN, sizeof(SEND_FORBIDDEN) / sizeof(SEND_FORBIDDEN[0]));
 }
 

@@ -3,16 +3,27 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "broker/runtime/series.h"
+#include "store/entry.h"
 
 #define TOPICS_MAX 1000000
+
+struct bl_light_topic {
+  struct bl_topic topic;
+  char name[BL_LIGHT_NAME_BYTES_MAX + 1];
+};
 
 static void free_topic(void *value) {
   struct bl_topic *topic = value;
   bl_table_disown(topic->name);
   bl_table_disown(topic->attributes);
   bl_list_remove(&topic->retained);
+  bl_list_remove(&topic->deduped);
+  bl_list_remove(&topic->expiring);
+  bl_list_remove(&topic->moving);
   free(topic->kept);
   free(topic->queues);
+  bl_series_free(topic->series);
   free(topic);
 }
 
@@ -30,6 +41,9 @@ void bl_topics_init(struct bl_topics *topics, const struct bl_clock *clock) {
   topics->clock = clock;
   topics->limit = TOPICS_MAX;
   bl_list_init(&topics->retained);
+  bl_list_init(&topics->deduped);
+  bl_list_init(&topics->expiring);
+  bl_list_init(&topics->moving);
 }
 
 static void take_attributes(struct bl_topics *topics, struct bl_topic *topic,
@@ -38,6 +52,16 @@ static void take_attributes(struct bl_topics *topics, struct bl_topic *topic,
   topic->attributes = bl_table_own(attributes);
   bl_table_disown(before);
   topic->retention = bl_topic_retention_of(topic->attributes);
+  topic->batch_cq = bl_topic_is_batch_cq(topic->attributes);
+  topic->features = bl_topic_features_of(topic->attributes);
+  /* A message that is consumed again comes with the same key. */
+  if (bl_topic_is_retry(topic->name) || bl_topic_is_dlq(topic->name)) topic->features.dedup_ms = 0;
+  bl_list_remove(&topic->deduped);
+  if (topic->features.dedup_ms > 0) bl_list_add_last(&topics->deduped, &topic->deduped);
+  bl_list_remove(&topic->expiring);
+  if (bl_topic_expires(topic)) bl_list_add_last(&topics->expiring, &topic->expiring);
+  bl_list_remove(&topic->moving);
+  if (topic->features.ttl_topic.len > 0) bl_list_add_last(&topics->moving, &topic->moving);
   bl_list_remove(&topic->retained);
   if (topic->retention.timed || topic->retention.bytes >= 0)
     bl_list_add_last(&topics->retained, &topic->retained);
@@ -45,10 +69,35 @@ static void take_attributes(struct bl_topics *topics, struct bl_topic *topic,
 
 void bl_topics_fini(struct bl_topics *topics) {
   bl_table_fini(&topics->table);
+  free(topics->light);
+}
+
+void bl_topics_serve_light(struct bl_topics *topics) {
+  if (topics->light == NULL) topics->light = malloc(sizeof(*topics->light));
+  BL_ASSERT(topics->light != NULL);
+}
+
+/* What a light queue is as a topic, made anew for each that asks. */
+static struct bl_topic *light_topic(struct bl_light_topic *light, struct bl_slice name) {
+  memcpy(light->name, name.ptr, name.len);
+  light->name[name.len] = '\0';
+  light->topic = (struct bl_topic){.name = bl_slice_of(light->name, name.len),
+                                   .read_queues = 1,
+                                   .write_queues = 1,
+                                   .perm = BL_PERM_READ | BL_PERM_WRITE,
+                                   .attributes = BL_SLICE("{}"),
+                                   .retention = {.ms = -1, .bytes = -1}};
+  return &light->topic;
+}
+
+bool bl_topic_is_light(const struct bl_topics *topics, const struct bl_topic *topic) {
+  return topics->light != NULL && topic == &topics->light->topic;
 }
 
 struct bl_topic *bl_topics_find(const struct bl_topics *topics, struct bl_slice name) {
-  return bl_map_get(&topics->table.map, name);
+  struct bl_topic *topic = bl_map_get(&topics->table.map, name);
+  if (topic != NULL || topics->light == NULL || !bl_light_is_name(name)) return topic;
+  return light_topic(topics->light, name);
 }
 
 static bool differs(const struct bl_topic *topic, const struct bl_topic_change *change) {
@@ -62,6 +111,11 @@ bl_err bl_topics_put(struct bl_topics *topics, const struct bl_topic_change *cha
                      struct bl_topic **out_topic, bool *out_changed) {
   struct bl_topic *topic = bl_topics_find(topics, change->name);
   bool fresh = topic == NULL;
+  if (!fresh && bl_topic_is_light(topics, topic)) {
+    *out_topic = topic;
+    *out_changed = false;
+    return BL_OK;
+  }
   if (fresh && (int64_t)topics->table.map.count >= topics->limit) return BL_ERR_FULL;
   if (fresh) {
     topic = calloc(1, sizeof(*topic));

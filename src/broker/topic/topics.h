@@ -25,6 +25,7 @@
 #define BL_LMQ_PREFIX BL_SLICE("%LMQ%")
 
 struct bl_queue;
+struct bl_series;
 
 /* What the attributes retention.ms and retention.bytes say. */
 struct bl_topic_retention {
@@ -32,6 +33,17 @@ struct bl_topic_retention {
   int64_t ms;    /* -1: without limit */
   int64_t bytes; /* of all queues together; -1: without limit */
 };
+
+/* What the attributes dedup.window, message.ttl, ttl.property and ttl.topic say; ours. */
+struct bl_topic_features {
+  int64_t dedup_ms;          /* a retried send within it stores nothing; 0: none */
+  int64_t ttl_ms;            /* messages without one of their own; 0: none */
+  bool ttl_own;              /* messages with one of their own came (property __TTL_MS) */
+  struct bl_slice ttl_topic; /* in `attributes`; absent: what expired is only passed over */
+};
+#define BL_DEDUP_WINDOW_MS_MIN 1000ll
+#define BL_DEDUP_WINDOW_MS_MAX (30 * 86400000ll)
+#define BL_TTL_MS_MAX (3650 * 86400000ll)
 
 /* What src/broker/retention knows of a queue whose topic has a limit in bytes or time. */
 struct bl_kept_queue {
@@ -50,15 +62,21 @@ struct bl_topic {
   int32_t sys_flag;
   bool order;
   bool multi_tag;
-  struct bl_slice attributes;          /* HELD: a JSON object, "{}" at least */
+  bool batch_cq;              /* from the attributes: queue.type=BatchCQ, batches stay one record */
+  struct bl_slice attributes; /* HELD: a JSON object, "{}" at least */
   struct bl_topic_retention retention; /* from the attributes */
+  struct bl_topic_features features;   /* from the attributes */
+  struct bl_list deduped;              /* of bl_topics, while there is a dedup.window */
+  struct bl_list expiring;             /* of bl_topics, while its messages may expire */
+  struct bl_list moving;               /* of bl_topics, while there is a ttl.topic */
   struct bl_list retained;    /* of bl_topics, while the attributes have a retention of their own */
   struct bl_kept_queue *kept; /* by queue id; made when they are looked at */
   int32_t kept_count;
   int64_t kept_bytes;       /* of the messages that are counted in `kept` */
   struct bl_queue **queues; /* queues looked up so far, by id; `queue_slots` of them */
   int32_t queue_slots;
-  int64_t put_count; /* messages since start */
+  struct bl_series *series; /* HELD; NULL: nobody sent to it lately */
+  int64_t put_count;        /* messages since start */
   int64_t put_bytes;
 };
 
@@ -74,19 +92,31 @@ struct bl_topic_change {
   struct bl_slice attributes; /* JSON object; absent: keep */
 };
 
+struct bl_light_topic;
+
 struct bl_topics {
-  struct bl_table table; /* name -> struct bl_topic */
+  struct bl_table table;        /* name -> struct bl_topic */
+  struct bl_light_topic *light; /* NULL: light queues are not served */
   const struct bl_clock *clock;
   int64_t limit;           /* topics at most */
   struct bl_list retained; /* struct bl_topic: those with a retention of their own */
+  struct bl_list deduped;  /* struct bl_topic: those with a dedup.window */
+  struct bl_list expiring; /* struct bl_topic: those whose messages may expire */
+  struct bl_list moving;   /* struct bl_topic: those with a ttl.topic */
 };
 
 void bl_topics_init(struct bl_topics *topics, const struct bl_clock *clock);
 void bl_topics_fini(struct bl_topics *topics);
 
-/* NULL when there is none. BORROWS until the topic is removed. */
+/* Names of light queues (store/entry.h) are topics with one queue from now on, which are not in the
+ * table. Source: apache/rocketmq LmqTopicConfigManager. */
+void bl_topics_serve_light(struct bl_topics *topics);
+
+/* NULL when there is none. BORROWS until the topic is removed; what stands for a light queue only
+ * until the next look for one. */
 struct bl_topic *bl_topics_find(const struct bl_topics *topics, struct bl_slice name);
-/* Makes or changes it; the version moves on when something differs. *out_changed says so.
+/* Makes or changes it; the version moves on when something differs. *out_changed says so. A light
+ * queue stays what it is.
  * BL_ERR_FULL: the limit. */
 BL_MUST_CHECK bl_err bl_topics_put(struct bl_topics *topics, const struct bl_topic_change *change,
                                    struct bl_topic **out_topic, bool *out_changed);
@@ -97,6 +127,8 @@ bool bl_topics_remove(struct bl_topics *topics, struct bl_slice name);
 BL_MUST_CHECK bl_err bl_topic_name_check(struct bl_slice name, struct bl_why *why);
 bool bl_topic_is_system(struct bl_slice name);
 bool bl_topic_is_send_forbidden(struct bl_slice name);
+/* What bl_topics_find gives for a light queue. */
+bool bl_topic_is_light(const struct bl_topics *topics, const struct bl_topic *topic);
 static inline bool bl_topic_is_retry(struct bl_slice name) {
   return bl_slice_starts(name, BL_RETRY_PREFIX);
 }
@@ -114,6 +146,23 @@ BL_MUST_CHECK bl_err bl_topic_attributes_change(struct bl_slice attributes, stru
 
 /* attributes: with a NUL behind. */
 struct bl_topic_retention bl_topic_retention_of(struct bl_slice attributes);
+
+/* attributes: with a NUL behind; BORROWED by the result. What is no good value counts as not there.
+ */
+struct bl_topic_features bl_topic_features_of(struct bl_slice attributes);
+/* Whether messages of the topic may expire. */
+static inline bool bl_topic_expires(const struct bl_topic *topic) {
+  return topic->features.ttl_ms > 0 || topic->features.ttl_own;
+}
+/* "500ms", "10s", "10m", "2h", "7d". false: not that, or more than 64 bits. */
+bool bl_duration_parse(struct bl_slice text, int64_t *out_ms);
+/* Whether the value is good for an attribute of ours; *out_is_ours false: it is another's.
+ * BL_ERR_PARAMETER with what is allowed. */
+BL_MUST_CHECK bl_err bl_topic_feature_check(struct bl_slice name, struct bl_slice value,
+                                            bool *out_is_ours, struct bl_why *why);
+
+/* Whether they say queue.type=BatchCQ; with a NUL behind. Source: QueueTypeUtils#isBatchCq. */
+bool bl_topic_is_batch_cq(struct bl_slice attributes);
 
 /* TopicConfig JSON. */
 void bl_topic_write(struct bl_json_writer *w, const struct bl_topic *topic);

@@ -75,7 +75,7 @@ static void put_end(struct export_job *job, const struct bl_export_totals *total
     bl_buf_printf(out, "%s queue offsets have no record: their entries name the next one\n",
                   bl_progress_number((uint64_t)totals->holes));
   if (totals->light > 0)
-    bl_buf_printf(out, "%s records are in light queues (LMQ), too, which were not written\n",
+    bl_buf_printf(out, "%s records are in light queues (LMQ), too\n",
                   bl_progress_number((uint64_t)totals->light));
   if (totals->gaps > 0)
     bl_buf_printf(out,

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "broker/members/views.h"
 #include "requests/admin_testlib.h"
 
 static struct at at;
@@ -200,6 +201,103 @@ static void one_client_is_in_so_many_groups(void **state) {
   assert_int_equal(at.broker->members.producers.count, BL_CLIENT_GROUPS_MAX);
 }
 
+/* What the runtime information says under the key; the absent slice without it. */
+static struct bl_slice runtime(const char *key) {
+  const struct bl_json *root;
+  const struct at_answer *answer = at_expect(&at, at_call(&at, 28, NULL, NULL), 0, NULL);
+  assert_int_equal(bl_json_parse(answer->body, BL_JSON_DIALECT, &at.arena, &root, NULL), BL_OK);
+  return bl_json_text(bl_json_get(bl_json_get(root, "table"), key));
+}
+
+static void members_that_want_different_things_are_named(void **state) {
+  (void)state;
+  beat("c1", "CLUSTERING", SUB("T", "a", "1") "," SUB("U", "*", "1"), 0, false);
+  use(second_address);
+  beat("c2", "CLUSTERING", SUB("U", "*", "2") "," SUB("T", "a", "9"), 0, false);
+  assert_int_equal(group()->view_count, 1); /* neither order nor version matters */
+  assert_true(bl_slice_is(runtime("groupsWithDifferentSubscriptions"), "0"));
+  beat("c2", "CLUSTERING", SUB("T", "b", "10"), 0, false);
+  assert_int_equal(group()->view_count, 2);
+  assert_int_equal(at.broker->members.disagreeing_count, 1);
+  assert_true(bl_slice_is(runtime("groupsWithDifferentSubscriptions"), "1"));
+  use(first_address);
+  struct bl_slice text = runtime("differentSubscriptions_CG");
+  char want[300];
+  snprintf(want, sizeof(want),
+           "1 member CLUSTERING T=a U=*: c1 (%s); 1 member CLUSTERING T=b: c2 (%s)",
+           bl_members_find(group(), BL_SLICE("c1"))->address,
+           bl_members_find(group(), BL_SLICE("c2"))->address);
+  assert_true(bl_slice_is(text, want));
+  beat("c1", "CLUSTERING", "", 11, true); /* nothing said is nothing changed */
+  assert_int_equal(group()->view_count, 2);
+  beat("c1", "CLUSTERING", SUB("T", "b", "11"), 0, false);
+  assert_int_equal(group()->view_count, 1);
+  assert_int_equal(at.broker->members.disagreeing_count, 0);
+  beat("c1", "BROADCASTING", SUB("T", "b", "11"), 0, false);
+  assert_int_equal(at.broker->members.disagreeing_count, 1);
+  /* Who leaves disagrees no more. */
+  at_expect(&at, at_call(&at, 35, NULL, "clientID", "c1", "consumerGroup", "CG", NULL), 0, NULL);
+  assert_int_equal(at.broker->members.disagreeing_count, 0);
+  assert_int_equal(group()->view_count, 1);
+}
+
+/* Each of these connections says something else; what is told apart is bounded. */
+static void views_are_bounded(void **state) {
+  (void)state;
+  struct bl_member_group *of;
+  beat("c0", "CLUSTERING", SUB("T", "x", "1"), 0, false);
+  of = group();
+  struct bl_member *member = BL_CONTAINER(of->members.next, struct bl_member, in_group);
+  of->view_count = BL_VIEWS_MAX + 1;
+  beat("c0", "CLUSTERING", SUB("T", "y", "2"), 0, false);
+  assert_null(member->view);
+  assert_int_equal(of->view_count, BL_VIEWS_MAX);
+  of->view_count = 0;
+  at.broker->members.disagreeing_count = 0;
+  beat("c0", "CLUSTERING", SUB("T", "y", "3"), 0, false);
+  assert_non_null(member->view);
+}
+
+static void a_group_has_so_many_members(void **state) {
+  (void)state;
+  at.settings.group_members_max = 1;
+  beat("c1", "CLUSTERING", SUB("T", "a", "1"), 0, false);
+  beat("c1", "CLUSTERING", SUB("T", "a", "2"), 0, false);
+  use(second_address);
+  const char *body =
+      "{\"clientID\":\"c2\",\"consumerDataSet\":[{\"groupName\":\"CG\",\"subscriptionDataSet\":[]}]"
+      "}";
+  at_expect(&at, at_call(&at, 34, body, NULL), 1,
+            "the group CG has 1 members already, the most that one may have (maxGroupMembers)");
+  assert_int_equal(group()->member_count, 1);
+  assert_true(bl_slice_is(runtime("heartbeatsRefused"), "1"));
+}
+
+/* Over a limit nothing of the heartbeat is taken. */
+static void heartbeats_that_say_too_much(void **state) {
+  (void)state;
+  struct bl_buf body;
+  bl_buf_init(&body, 16 << 20);
+  bl_buf_put_text(&body,
+                  "{\"clientID\":\"c1\",\"consumerDataSet\":[{\"groupName\":\"CG\","
+                  "\"subscriptionDataSet\":[");
+  for (int i = 0; i <= BL_CLIENT_SUBSCRIPTIONS_MAX; i++) {
+    bl_buf_printf(&body, "%s{\"topic\":\"T%d\",\"subString\":\"*\"}", i > 0 ? "," : "", i);
+  }
+  bl_buf_put_text(&body, "]}]}");
+  bl_buf_put_char(&body, '\0');
+  at_expect(&at, at_call(&at, 34, body.data, NULL), 1,
+            "10001 topics are subscribed to in one group, and a member may have 10000");
+  body.len--;
+  while (body.len <= 4 << 20) bl_buf_put_text(&body, "          ");
+  bl_buf_put_char(&body, '\0');
+  const struct at_answer *answer = at_expect(&at, at_call(&at, 34, body.data, NULL), 1, NULL);
+  assert_true(bl_slice_starts(answer->remark, BL_SLICE("the heartbeat has 41943")));
+  bl_buf_fini(&body);
+  assert_null(group());
+  assert_int_equal(at.broker->members.client_count, 0);
+}
+
 static void bad_heartbeats(void **state) {
   (void)state;
   at_expect(&at, at_call(&at, 34, NULL, NULL), 1, NULL);
@@ -230,6 +328,11 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_client_that_comes_back_is_there_once, set_up, tear_down),
       cmocka_unit_test_setup_teardown(who_closes_leaves_every_group, set_up, tear_down),
       cmocka_unit_test_setup_teardown(one_client_is_in_so_many_groups, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(members_that_want_different_things_are_named, set_up,
+                                      tear_down),
+      cmocka_unit_test_setup_teardown(views_are_bounded, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_group_has_so_many_members, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(heartbeats_that_say_too_much, set_up, tear_down),
       cmocka_unit_test_setup_teardown(bad_heartbeats, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "remoting/call.h"
 
 /* Queues in one request at most: they are locked in one go. */
-#define BL_LOCK_QUEUES_MAX 1024
+#define BL_LOCK_QUEUES_MAX 16384
 
 struct bl_lock_body {
   struct bl_slice group;

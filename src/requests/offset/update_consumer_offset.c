@@ -11,6 +11,13 @@ static enum bl_outcome handle(struct bl_call *call) {
   if (bl_topics_find(&broker->topics, h->topic) == NULL) {
     return bl_call_fail(call, BL_ERR_NO_TOPIC, "Topic %.*s not exist!", BL_FMT(h->topic));
   }
+  /* Until the group's next pull took the reset, its members still commit where they were. */
+  if (broker->settings->server_side_reset &&
+      bl_offsets_pending_reset(&broker->offsets, h->topic, h->group, h->queue_id) >= 0) {
+    struct bl_reply reply = {.code = 0, .remark = BL_SLICE("Offset has been previously reset")};
+    bl_call_reply(call, &reply);
+    return BL_DONE;
+  }
   bl_err err =
       bl_offsets_commit(&broker->offsets, h->topic, h->group, h->queue_id, h->commit_offset);
   if (err == BL_ERR_FULL) {

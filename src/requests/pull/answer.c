@@ -75,12 +75,17 @@ enum bl_outcome bl_pull_and_answer(struct bl_call *call, bool lite) {
   struct bl_ticket ticket = bl_call_ticket(call);
   bl_err err = bl_broker_pull(broker, &pull, true, bl_broker_arena(broker), &pulled, &cold, &why);
   if (err == BL_ERR_COLD) {
+    bl_pull_go_on(&pull, &pulled);
     if (bl_holds_warm(broker, &ticket, &pull, pulled.queue, &cold)) return BL_PARKED;
     return bl_call_fail(call, BL_ERR_BUSY,
                         "%d pulls are held already, the most that may be (maxHolds)",
                         broker->holds.count);
   }
   if (err != BL_OK) return bl_call_fail(call, err, NULL);
+  if (pulled.more) {
+    bl_pull_go_on(&pull, &pulled);
+    if (bl_holds_go_on(broker, &ticket, &pull, pulled.queue)) return BL_PARKED;
+  }
   if (may_hold(broker, &pull, &pulled) && bl_holds_park(broker, &ticket, &pull, pulled.queue)) {
     return BL_PARKED;
   }

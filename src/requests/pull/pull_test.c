@@ -151,7 +151,12 @@ static void checks_come_in_order(void **state) {
   assert_int_equal(run(&pull).code, 23);
   pull.subscription = BL_SLICE("a > 1");
   pull.expression_type = BL_SLICE("SQL92");
+  at.settings.property_filter = false;
   assert_int_equal(run(&pull).code, 1);
+  at.settings.property_filter = true;
+  assert_int_equal(run(&pull).code, 19);
+  pull.subscription = BL_SLICE("a >");
+  assert_int_equal(run(&pull).code, 23);
   pull.expression_type = BL_SLICE("TAG");
   pull.subscription = BL_SLICE("*");
   assert_int_equal(run(&pull).code, 19);

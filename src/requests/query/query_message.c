@@ -49,6 +49,10 @@ static enum bl_outcome handle(struct bl_call *call) {
   struct bl_broker *broker = call->server;
   int32_t max = bl_slice_is(header->unique_key, "true") ? broker->settings->max_query_count
                                                         : header->max_count;
+  if (bl_slice_is(header->index_type, "T")) {
+    return bl_call_fail(call, BL_ERR_SYSTEM,
+                        "messages are not indexed by tag; a pull with a tag filter finds them");
+  }
   struct querying *querying = calloc(1, sizeof(*querying));
   BL_ASSERT(querying != NULL);
   querying->ticket = bl_call_ticket(call);

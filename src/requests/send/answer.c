@@ -1,5 +1,6 @@
 #include "requests/send/answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -8,7 +9,10 @@
 #include "broker/broker.h"
 #include "net/net.h"
 #include "remoting/remoting.h"
+#include "requests/send/origin.h"
+#include "requests/wait.h"
 #include "wire/headers.h"
+#include "wire/recall.h"
 
 /* MQVersion.V3_4_9: older clients do not mean their maxReconsumeTimes. */
 #define MAX_TIMES_VERSION 121
@@ -16,6 +20,7 @@
 #define KEY_BYTES 64
 /* Room comes with a turn in which a write or a file was finished. */
 #define ROOM_WAIT_MS 1
+#define LOOK_WAIT_MS 30000
 
 /* A send that waits for its record to be durable. */
 struct bl_send_wait {
@@ -27,16 +32,22 @@ struct bl_send_wait {
   int64_t queue_offset;
   int64_t log_offset;
   int64_t from_ns; /* the turn that brought it */
+  struct bl_host store_host;
   char *batch_ids; /* HELD; NULL: one message */
+  bool inner_batch;
+  char *recall; /* HELD; NULL: none */
   char key_space[KEY_BYTES];
   char *long_key; /* HELD; NULL: uniq_key is in key_space */
   struct bl_slice uniq_key;
 };
 
-/* A send that waits for room in the log, from the call's first turn to its last. */
-struct room_wait {
+/* A send that is tried again, from the call's first turn to its last: when there is room in the
+ * log, or when it is known whether it was stored before. */
+struct send_again {
   int64_t deadline_ms;
+  bool for_room; /* counted in the sends' waiting_for_room */
   int64_t bytes;
+  struct bl_query_warm warm;
 };
 
 static struct bl_send_wait *take_wait(struct bl_broker *broker) {
@@ -53,13 +64,15 @@ static void give_wait(struct bl_send_wait *wait) {
   wait->batch_ids = NULL;
   free(wait->long_key);
   wait->long_key = NULL;
+  free(wait->recall);
+  wait->recall = NULL;
   bl_list_add_last(&wait->broker->sends.spare_waits, &wait->spare);
 }
 
-static void set_origin(const struct bl_broker *broker, struct bl_send_reply_header *header) {
-  BL_SET(header, send_reply, region, bl_slice_text(broker->settings->region_id));
-  BL_SET(header, send_reply, trace_on,
-         broker->settings->trace_on ? BL_SLICE("true") : BL_SLICE("false"));
+void bl_send_set_origin(const struct bl_broker_settings *settings,
+                        struct bl_send_reply_header *header) {
+  BL_SET(header, send_reply, region, bl_slice_text(settings->region_id));
+  BL_SET(header, send_reply, trace_on, settings->trace_on ? BL_SLICE("true") : BL_SLICE("false"));
 }
 
 static void answer_stored(struct bl_send_wait *wait) {
@@ -69,10 +82,12 @@ static void answer_stored(struct bl_send_wait *wait) {
   if (wait->batch_ids != NULL) {
     header.msg_id = bl_slice_text(wait->batch_ids);
   } else {
-    header.msg_id = bl_slice_of(id, bl_msgid_text(&wait->broker->store_host, wait->log_offset, id));
+    header.msg_id = bl_slice_of(id, bl_msgid_text(&wait->store_host, wait->log_offset, id));
   }
   if (wait->uniq_key.ptr != NULL) BL_SET(&header, send_reply, transaction_id, wait->uniq_key);
-  set_origin(wait->broker, &header);
+  if (wait->inner_batch) BL_SET(&header, send_reply, batch_uniq_id, wait->uniq_key);
+  if (wait->recall != NULL) BL_SET(&header, send_reply, recall_handle, bl_slice_text(wait->recall));
+  bl_send_set_origin(wait->broker->settings, &header);
   struct bl_reply reply = {.code = 0, .table = &bl_send_reply_table, .header = &header};
   bl_ticket_reply(wait->broker->remoting, &wait->ticket, &reply);
 }
@@ -106,10 +121,10 @@ static void on_durable(struct bl_store_waiter *waiter, bl_err err) {
 }
 
 /* They differ in the offset only. */
-static char *join_ids(const struct bl_broker *broker, const struct bl_sent *sent) {
+static char *join_ids(const struct bl_sent *sent) {
   char *ids = malloc((size_t)sent->count * BL_MSGID_TEXT_MAX + 1);
   BL_ASSERT(ids != NULL);
-  char *at = ids + bl_msgid_text(&broker->store_host, sent->log_offsets[0], ids);
+  char *at = ids + bl_msgid_text(&sent->store_host, sent->log_offsets[0], ids);
   size_t host_len = (size_t)(at - ids) - 2 * sizeof(int64_t);
   for (int32_t i = 1; i < sent->count; i++) {
     char offset[sizeof(int64_t)];
@@ -136,17 +151,36 @@ static void keep_key(struct bl_send_wait *wait, struct bl_slice key) {
   wait->uniq_key = bl_slice_of(space, key.len);
 }
 
-static enum bl_outcome park(struct bl_call *call, const struct bl_sent *sent) {
+/* SendMessageProcessor#attachRecallHandle. */
+static void keep_recall(struct bl_send_wait *wait, struct bl_slice topic, int64_t time_ms) {
+  char text[24];
+  int len = snprintf(text, sizeof(text), "%lld", (long long)time_ms);
+  struct bl_recall recall = {.topic = topic,
+                             .broker_name = bl_slice_text(wait->broker->settings->broker_name),
+                             .time_ms = bl_slice_of(text, (size_t)len),
+                             .uniq_key = wait->uniq_key};
+  struct bl_buf out;
+  bl_buf_init(&out, 0);
+  bl_recall_put(&out, &recall);
+  bl_buf_put_char(&out, '\0');
+  wait->recall = out.data; /* from malloc, as a buffer's memory is */
+}
+
+static enum bl_outcome park(struct bl_call *call, struct bl_slice topic,
+                            const struct bl_sent *sent) {
   struct bl_broker *broker = call->server;
   struct bl_send_wait *wait = take_wait(broker);
   wait->ticket = bl_call_ticket(call);
   wait->queue_id = sent->queue_id;
   wait->queue_offset = sent->queue_offset;
   wait->log_offset = sent->log_offset;
+  wait->store_host = sent->store_host;
+  wait->inner_batch = sent->inner_batch;
   wait->from_ns = bl_net_turn_from_ns(bl_remoting_net(call->remoting));
   keep_key(wait, sent->uniq_key);
-  if (sent->log_offsets != NULL) wait->batch_ids = join_ids(broker, sent);
-  if (!sent->wait) {
+  if (sent->recall_ms > 0 && !bl_topic_is_retry(topic)) keep_recall(wait, topic, sent->recall_ms);
+  if (sent->log_offsets != NULL) wait->batch_ids = join_ids(sent);
+  if (!sent->wait || sent->duplicate) {
     answer_stored(wait);
     give_wait(wait);
     return BL_PARKED;
@@ -156,7 +190,7 @@ static enum bl_outcome park(struct bl_call *call, const struct bl_sent *sent) {
   return BL_PARKED;
 }
 
-static enum bl_outcome refuse(struct bl_call *call, bl_err err, const struct bl_why *why) {
+enum bl_outcome bl_send_refuse(struct bl_call *call, bl_err err, const struct bl_why *why) {
   struct bl_broker *broker = call->server;
   struct bl_field extra[2] = {
       {BL_SLICE("MSG_REGION"), bl_slice_text(broker->settings->region_id)},
@@ -176,6 +210,15 @@ static bool may_wait(const struct bl_sends *sends, int64_t bytes) {
          sends->waiting_bytes + bytes <= BL_SEND_ROOM_BYTES_MAX;
 }
 
+static struct send_again *begin_again(struct bl_call *call, int64_t wait_ms) {
+  struct bl_broker *broker = call->server;
+  struct send_again *again = calloc(1, sizeof(*again));
+  BL_ASSERT(again != NULL);
+  again->deadline_ms = bl_clock_mono_ms(broker->clock) + wait_ms;
+  call->progress = again;
+  return again;
+}
+
 /* No room in the log now: wait some turns, not longer than the client would. call->progress is the
  * wait. */
 static enum bl_outcome wait_for_room(struct bl_call *call) {
@@ -184,46 +227,80 @@ static enum bl_outcome wait_for_room(struct bl_call *call) {
   struct bl_why why;
   int64_t now_ms = bl_clock_mono_ms(broker->clock);
   int64_t bytes = (int64_t)call->command->body.len;
-  struct room_wait *wait = call->progress;
-  if (wait == NULL && may_wait(sends, bytes)) {
-    wait = malloc(sizeof(*wait));
-    BL_ASSERT(wait != NULL);
-    *wait = (struct room_wait){.deadline_ms = now_ms + broker->settings->wait_in_send_queue_ms,
-                               .bytes = bytes};
-    call->progress = wait;
+  int64_t wait_ms = broker->settings->wait_in_send_queue_ms;
+  struct send_again *again = call->progress;
+  bool admitted = again != NULL && again->for_room;
+  if (!admitted && may_wait(sends, bytes)) {
+    if (again == NULL) again = begin_again(call, wait_ms);
+    again->for_room = admitted = true;
+    again->bytes = bytes;
     sends->waiting_for_room++;
     sends->waiting_bytes += bytes;
   }
-  if (wait != NULL && now_ms < wait->deadline_ms) {
+  if (admitted && now_ms < again->deadline_ms) {
     call->again_ms = ROOM_WAIT_MS;
     return BL_AGAIN;
   }
   bl_err err = bl_why_set(&why, BL_ERR_BUSY,
                           "broker busy: the log had no room for %lld ms, %d sends wait; try again",
-                          (long long)(wait != NULL ? broker->settings->wait_in_send_queue_ms : 0),
-                          sends->waiting_for_room);
-  return refuse(call, err, &why);
+                          (long long)(admitted ? wait_ms : 0), sends->waiting_for_room);
+  return bl_send_refuse(call, err, &why);
+}
+
+/* A message with the same key was sent before, or may have been: its record is to be durable, or is
+ * read from the disk. */
+static enum bl_outcome wait_for_look(struct bl_call *call, const struct bl_send_look *look) {
+  struct bl_broker *broker = call->server;
+  struct send_again *again = call->progress;
+  struct bl_why why;
+  if (again == NULL) again = begin_again(call, LOOK_WAIT_MS);
+  if (bl_clock_mono_ms(broker->clock) >= again->deadline_ms) {
+    bl_err err = bl_why_set(&why, BL_ERR_BUSY,
+                            "broker busy: whether the message was sent before could not be found "
+                            "out in time; try again");
+    return bl_send_refuse(call, err, &why);
+  }
+  call->again_ms = ROOM_WAIT_MS; /* the end of a flush makes a turn, too */
+  if (look->bytes > 0) {
+    struct bl_cold_place place = {.log_offset = look->log_offset, .log_bytes = look->bytes};
+    bl_query_warm_start(broker, &again->warm, &place);
+    call->again_ms = BL_WAIT_FOR_READ_MS;
+  }
+  return BL_AGAIN;
 }
 
 static void end_wait(struct bl_call *call) {
   struct bl_broker *broker = call->server;
-  struct room_wait *wait = call->progress;
-  if (wait == NULL) return;
-  broker->sends.waiting_for_room--;
-  broker->sends.waiting_bytes -= wait->bytes;
-  free(wait);
+  struct send_again *again = call->progress;
+  if (again == NULL) return;
+  if (again->for_room) {
+    broker->sends.waiting_for_room--;
+    broker->sends.waiting_bytes -= again->bytes;
+  }
+  free(again);
   call->progress = NULL;
 }
 
 /* Who waits is tried again when the log takes that much; who comes meanwhile waits behind. */
 static bool is_behind(const struct bl_call *call) {
   const struct bl_broker *broker = call->server;
-  if (call->progress == NULL) return broker->sends.waiting_for_room > 0;
+  const struct send_again *again = call->progress;
+  if (again == NULL) return broker->sends.waiting_for_room > 0;
+  if (!again->for_room) return false;
   return bl_store_can_append(broker->store, (int64_t)call->command->body.len) == BL_ERR_BUSY;
+}
+
+static bool is_reading(const struct bl_call *call) {
+  const struct send_again *again = call->progress;
+  return again != NULL && again->warm.under_way;
 }
 
 enum bl_outcome bl_send_and_answer(struct bl_call *call, struct bl_send *send) {
   struct bl_broker *broker = call->server;
+  if (is_reading(call)) {
+    call->again_ms = BL_WAIT_FOR_READ_MS;
+    return BL_AGAIN;
+  }
   if (call->conn == NULL) { /* it closed while the call waited */
     end_wait(call);
     return BL_DONE;
@@ -239,9 +316,10 @@ enum bl_outcome bl_send_and_answer(struct bl_call *call, struct bl_send *send) {
   send->peer = bl_conn_peer_text(call->conn);
   send->body = call->command->body;
   if (!is_behind(call)) err = bl_broker_send(broker, send, &sent, &why);
-  enum bl_outcome outcome = err == BL_OK         ? park(call, &sent)
+  enum bl_outcome outcome = err == BL_OK         ? park(call, send->topic, &sent)
                             : err == BL_ERR_BUSY ? wait_for_room(call)
-                                                 : refuse(call, err, &why);
+                            : err == BL_ERR_COLD ? wait_for_look(call, &sent.look)
+                                                 : bl_send_refuse(call, err, &why);
   if (outcome != BL_AGAIN) end_wait(call);
   return outcome;
 }

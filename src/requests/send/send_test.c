@@ -143,6 +143,7 @@ static void refusals(void **state) {
   long_text[0] = 'a';
   long_text[1] = '\1';
   long_text[32768] = '\0';
+  at.settings.transaction_reject = true;
   const struct {
     const char *topic;
     const char *default_topic;
@@ -155,6 +156,7 @@ static void refusals(void **state) {
       {"SCHEDULE_TOPIC_XXXX", "TBW102", "", 0, BL_ERR_NO_PERMISSION,
        "Sending message to topic[SCHEDULE_TOPIC_XXXX] is forbidden."},
       {"rmq_sys_bolide_meta", "TBW102", "", 0, BL_ERR_NO_PERMISSION, "is forbidden"},
+      {"rmq_sys_wheel_timer", "TBW102", "", 0, BL_ERR_NO_PERMISSION, "is forbidden"},
       {"NEW", "NO_SUCH", "", 0, BL_ERR_NO_TOPIC, "topic[NEW] not exist, apply first please!"},
       {"T", "TBW102", "", 4, BL_ERR_PARAMETER,
        "request queueId[4] is illegal, TopicConfig [topicName=T"},
@@ -163,12 +165,12 @@ static void refusals(void **state) {
        "transaction message is forbidden"},
       {"T", "TBW102",
        "DELAY\1"
-       "3\2",
-       0, BL_ERR_MESSAGE_ILLEGAL, "delay"},
+       "x\2",
+       0, BL_ERR_MESSAGE_ILLEGAL, "the delay level x is not a number"},
       {"T", "TBW102",
        "TIMER_DELAY_SEC\1"
-       "3\2",
-       0, BL_ERR_MESSAGE_ILLEGAL, "delay"},
+       "-3\2",
+       0, BL_ERR_MESSAGE_ILLEGAL, "TIMER_DELAY_SEC=-3 is negative"},
   };
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
     struct bl_send send = make(rows[i].topic, rows[i].properties, "x");

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/crc32.h"
+#include "store/dedup/dedup_internal.h"
 #include "wire/properties.h"
 
 /* Tables that hold one number each. */
@@ -72,6 +73,16 @@ static void settle(struct ct *ct) {
   } while (did > 0);
 }
 
+static int64_t window_ms(void *context, struct bl_slice topic) {
+  (void)context;
+  return bl_slice_is(topic, "Small") ? 3600000 : 0;
+}
+
+static bool moves_of(void *context, struct bl_slice topic) {
+  (void)context;
+  return bl_slice_is(topic, "Small");
+}
+
 void ct_open(struct ct *ct) {
   static int rows[3] = {4, 5, 6};
   static const char *const files[] = {"topics.json", "subscriptionGroup.json",
@@ -94,8 +105,17 @@ void ct_open(struct ct *ct) {
   ct->followers[0] = bl_queues_follower(ct->queues);
   ct->followers[1] = bl_keys_follower(ct->keys);
   ct->followers[2] = bl_meta_follower(ct->meta);
+  struct bl_dedup_topics windows = {&ct->active, window_ms, NULL};
+  struct bl_expiry_topics moves = {&ct->active, moves_of, NULL};
+  bl_list_init(&ct->active);
+  bl_list_add_last(&ct->active, &ct->topic);
+  ct->dedup = bl_dedup_new(CT_DIR, ct->disk, ct->worker, &ct->clock.clock, &windows, 1);
+  bl_dedup__set_close_entries(ct->dedup, 30);
+  ct->expiry = bl_expiry_new(CT_DIR, ct->disk, &moves, 1000);
+  ct->followers[3] = bl_dedup_follower(ct->dedup);
+  ct->followers[4] = bl_expiry_follower(ct->expiry);
   bl_err err = bl_store_open(&ct->settings, ct->disk, &ct->clock.clock, &ct->timers, ct->worker,
-                             ct->worker, ct->followers, 3, &ct->store, &why);
+                             ct->worker, ct->followers, 5, &ct->store, &why);
   if (err != BL_OK) fail_msg("open: %s", why.text);
   assert_int_equal(bl_meta_replay_done(ct->meta, bl_store_marks(ct->store).appended, &why), BL_OK);
 }
@@ -106,6 +126,9 @@ void ct_close(struct ct *ct) {
   bl_queues_free(ct->queues);
   bl_keys_free(ct->keys);
   bl_meta_free(ct->meta);
+  bl_dedup_free(ct->dedup);
+  bl_expiry_free(ct->expiry);
+  bl_list_remove(&ct->topic);
 }
 
 void ct_send(struct ct *ct, size_t body_bytes) {
@@ -113,8 +136,8 @@ void ct_send(struct ct *ct, size_t body_bytes) {
   char properties[128];
   memset(body, 'a' + (int)(ct->sent % 26), sizeof(body));
   int len = snprintf(properties, sizeof(properties),
-                     "TAGS\001A\002KEYS\001k%d\002UNIQ_KEY\0017F00000100002A9F%08X\002",
-                     (int)ct->sent, (unsigned)ct->sent);
+                     "TAGS\001A\002KEYS\001k%d\002UNIQ_KEY\0017F00000100002A9F%08X\002%s",
+                     (int)ct->sent, (unsigned)ct->sent, ct->expires ? "__EXPIRES_AT\0019\002" : "");
   struct bl_record record = {
       .queue_id = (int32_t)(ct->sent % 2),
       .born_ms = 5,

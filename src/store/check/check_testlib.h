@@ -5,6 +5,8 @@
 
 #include "os/fake/disk_fake.h"
 #include "store/check/verify.h"
+#include "store/dedup/dedup.h"
+#include "store/expiry/expiry.h"
 #include "store/keys/keys_internal.h"
 #include "store/meta/meta.h"
 #include "store/queues/queues.h"
@@ -23,8 +25,13 @@ struct ct {
   struct bl_queues *queues;
   struct bl_keys *keys;
   struct bl_meta *meta;
-  struct bl_follower *followers[3];
+  struct bl_dedup *dedup;
+  struct bl_expiry *expiry;
+  struct bl_list active; /* topics with a key window, and with a topic for what expired */
+  struct bl_list topic;
+  struct bl_follower *followers[5];
   struct bl_store *store;
+  bool expires; /* what is sent has an end */
   int64_t sent;
   int64_t ends[256]; /* log offset behind each message */
   char note[512];    /* what the store said last */

@@ -12,7 +12,6 @@
 #include "base/map.h"
 #include "store/check/scan.h"
 #include "store/entry.h"
-#include "wire/properties.h"
 
 #define FILE_UNITS 300000
 #define UNIT_BYTES 20
@@ -23,6 +22,7 @@
 /* A queue being written: units [0, next) of its file of files are done or in the buffer. */
 struct queue {
   int64_t next;       /* queue offset */
+  int64_t last_log;   /* of its last record: a light queue may be named twice by one */
   int64_t at;         /* byte of the next unit, all files counted from 0 */
   int64_t files_from; /* name of the first file */
   int file;           /* -1: not open */
@@ -203,6 +203,7 @@ static struct queue *find_queue(struct job *job, const struct bl_record *record,
   queue->batch = batch;
   queue->file = -1;
   queue->next = -1;
+  queue->last_log = -1;
   bl_map_put(&job->queues, name, queue);
   job->totals->queues++;
   return queue;
@@ -217,15 +218,15 @@ static bool is_safe(const struct bl_record *record) {
          record->queue_offset < INT64_MAX / BATCH_UNIT_BYTES;
 }
 
-static bl_err take(struct job *job, const struct bl_record *record) {
-  struct bl_entry entry = bl_entry_of(record);
-  if (!entry.any || !is_safe(record)) return BL_OK;
-  if (bl_properties_get(record->properties, BL_SLICE("INNER_MULTI_DISPATCH")).ptr != NULL)
-    job->totals->light++;
-  struct queue *queue = find_queue(job, record, entry.batch);
+static bl_err take_in_queue(struct job *job, const struct bl_record *record,
+                            const struct bl_entry *entry) {
+  if (!is_safe(record)) return BL_OK;
+  struct queue *queue = find_queue(job, record, entry->batch);
   bl_err err = BL_OK;
+  if (queue->last_log == record->log_offset) return BL_OK;
+  queue->last_log = record->log_offset;
   job->totals->entries++;
-  if (queue->batch) return put_batch_unit(job, queue, record, &entry);
+  if (queue->batch) return put_batch_unit(job, queue, record, entry);
   int64_t offset = record->queue_offset;
   if (queue->next < 0) {
     err = begin_at(job, queue, offset);
@@ -233,13 +234,31 @@ static bl_err take(struct job *job, const struct bl_record *record) {
     err = begin_again(job, queue, offset);
   }
   while (err == BL_OK && queue->next < offset) {
-    err = put_unit(job, queue, record->log_offset, record->size_bytes, entry.tags_code);
+    err = put_unit(job, queue, record->log_offset, record->size_bytes, entry->tags_code);
     queue->next++;
     job->totals->holes++;
   }
   if (err == BL_OK)
-    err = put_unit(job, queue, record->log_offset, record->size_bytes, entry.tags_code);
+    err = put_unit(job, queue, record->log_offset, record->size_bytes, entry->tags_code);
   queue->next = offset + 1;
+  return err;
+}
+
+/* Light queues, too, as if the record had been sent to each. */
+static bl_err take(struct job *job, const struct bl_record *record) {
+  struct bl_entry entry = bl_entry_of(record);
+  if (!entry.any) return BL_OK;
+  struct bl_entry rest = entry;
+  struct bl_light_place place;
+  bl_err err = take_in_queue(job, record, &entry);
+  if (rest.light_names.len > 0) job->totals->light++;
+  while (err == BL_OK && bl_light_next(&rest, &place)) {
+    struct bl_record in_light = *record;
+    in_light.topic = place.queue;
+    in_light.queue_id = BL_LIGHT_QUEUE_ID;
+    in_light.queue_offset = place.queue_offset;
+    err = take_in_queue(job, &in_light, &entry);
+  }
   return err;
 }
 

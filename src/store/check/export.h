@@ -17,7 +17,7 @@ struct bl_export_totals {
   int64_t files;
   int64_t holes; /* entries for queue offsets that no record has */
   int64_t gaps;  /* damaged ranges of the log, without entries */
-  int64_t light; /* records that are in light queues (LMQ), too: not written */
+  int64_t light; /* records that are in light queues (LMQ), too */
 };
 
 /* disk: to write with. to: the store directory that gets them; its consumequeue and

@@ -294,6 +294,7 @@ static bl_err drop_derived(struct bl_repair *repair, struct bl_why *why) {
   const char *const *names = NULL;
   size_t count = 0;
   bl_err err = remove_one(repair, "bolide", "keys.snapshot", why);
+  if (err == BL_OK) err = remove_one(repair, "bolide", "timers.snapshot", why);
   if (err == BL_OK) err = remove_one(repair, "bolide", "java.queues", why);
   snprintf(path, sizeof(path), "%.400s/bolide/queues", repair->source->dir);
   if (disk->ops->list(disk, path, &repair->source->arena, &names, &count) != BL_OK) count = 0;

@@ -85,6 +85,8 @@ bl_err bl_verify(struct bl_source *source, const struct bl_verify_settings *sett
     source->guard.pad_to_bytes = 0;
     bl_verify__files(&verify);
     bl_verify__index(&verify);
+    bl_verify__windows(&verify);
+    bl_verify__timers(&verify);
     bl_verify__java(&verify);
   }
   fini(&verify);

@@ -8,6 +8,7 @@
 #include "base/crc32.h"
 #include "base/json.h"
 #include "store/check/verify_internal.h"
+#include "store/halves/halves.h"
 
 #define GENERATIONS_MAX 64
 
@@ -126,6 +127,21 @@ static void check_checkpoint(struct bl_verify *verify) {
             "nothing: the other slot counts, and the next one written replaces it");
 }
 
+static void check_halves(struct bl_verify *verify) {
+  static const char name[] = "bolide/halves";
+  struct bl_slice bytes = {NULL, 0};
+  int looks = 0;
+  bl_err err;
+  do {
+    err = bl_verify__read(verify, name, &bytes);
+  } while (err == BL_OK && !bl_halves_file_is_sound(bytes) && bl_verify__again(verify, &looks));
+  if (err != BL_OK) return;
+  count_file(verify, bytes, true);
+  if (!bl_halves_file_is_sound(bytes))
+    damaged(verify, name, -1, "its checksum does not match, or it is of another version",
+            "nothing: the next start takes open transactions from the log");
+}
+
 static void check_java_queues(struct bl_verify *verify) {
   static const char name[] = "bolide/java.queues";
   struct bl_slice bytes;
@@ -183,8 +199,11 @@ static void check_covered(struct bl_verify *verify, const char *name, bool tell,
 static const char *table_of(const char *name) {
   static const char *const tables[][2] = {{"topics.json", "topic"},
                                           {"subscriptionGroup.json", "group"},
-                                          {"consumerOffset.json", "offset"}};
-  for (size_t i = 0; i < 3; i++) {
+                                          {"consumerOffset.json", "offset"},
+                                          {"lmqConsumerOffset.json", "lightOffset"},
+                                          {"messageRequestMode.json", "mode"},
+                                          {"queueLocks.json", "lock"}};
+  for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
     if (strncmp(name, tables[i][0], strlen(tables[i][0])) == 0) return tables[i][1];
   }
   return NULL;
@@ -260,9 +279,24 @@ static void check_configs(struct bl_verify *verify) {
 
 /* What stands in bolide/ without being checked. */
 static void name_others(struct bl_verify *verify) {
-  static const char *const known[] = {
-      "identity",     "log.checkpoint",   "queues",      "index", "keys.snapshot", "keys",
-      "meta.covered", "meta.covered.bak", "java.queues", "spare", "aside",         NULL};
+  static const char *const known[] = {"identity",
+                                      "log.checkpoint",
+                                      "queues",
+                                      "index",
+                                      "halves",
+                                      "keys.snapshot",
+                                      "keys",
+                                      "meta.covered",
+                                      "meta.covered.bak",
+                                      "java.queues",
+                                      "spare",
+                                      "aside",
+                                      "dedup.snapshot",
+                                      "dedup",
+                                      "expiry.snapshot",
+                                      "timers.snapshot",
+                                      "timers",
+                                      NULL};
   const char *const *names;
   size_t count = 0;
   bl_verify__list(verify, "bolide", &names, &count);
@@ -282,6 +316,7 @@ void bl_verify__files(struct bl_verify *verify) {
   if (!verify->source->ours) return;
   check_identity(verify);
   check_checkpoint(verify);
+  check_halves(verify);
   check_java_queues(verify);
   name_others(verify);
 }

@@ -4,6 +4,8 @@
  *   verify_log.c    the commit log
  *   verify_files.c  bolide's small files and config/
  *   verify_index.c  bolide's queue and key index
+ *   verify_windows.c  bolide's key windows and expiring messages
+ *   verify_timers.c  what waits for its time
  *   verify_java.c   consume queues, index and checkpoint of a Java broker */
 #ifndef BOLIDE_STORE_CHECK_VERIFY_INTERNAL_H
 #define BOLIDE_STORE_CHECK_VERIFY_INTERNAL_H
@@ -17,11 +19,12 @@
 struct bl_verify_queue {
   struct bl_slice topic; /* of bytes[] */
   int32_t id;
-  int64_t first;   /* queue offset of the first record */
-  int64_t next;    /* the one that must come */
-  int64_t records; /* with an entry */
-  int64_t gaps;    /* verify->totals.gaps when its last record came */
-  int64_t fillers; /* and .filler_records */
+  int64_t first;    /* queue offset of the first record */
+  int64_t next;     /* the one that must come */
+  int64_t records;  /* with an entry */
+  int64_t last_log; /* of the last one: a light queue may be named twice by a record */
+  int64_t gaps;     /* verify->totals.gaps when its last record came */
+  int64_t fillers;  /* and .filler_records */
   /* Java's consume queue of it (verify_java.c). */
   int64_t units_first; /* of the window, by queue offset */
   int64_t units_count;
@@ -56,6 +59,8 @@ void bl_verify__list(struct bl_verify *verify, const char *folder, const char *c
 bl_err bl_verify__log(struct bl_verify *verify, struct bl_why *why);
 void bl_verify__files(struct bl_verify *verify);
 void bl_verify__index(struct bl_verify *verify);
+void bl_verify__windows(struct bl_verify *verify);
+void bl_verify__timers(struct bl_verify *verify);
 /* Compares the unit of a record, during the walk. */
 void bl_verify__unit(struct bl_verify *verify, struct bl_verify_queue *queue,
                      const struct bl_record *record, const struct bl_entry *entry);

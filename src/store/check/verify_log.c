@@ -177,6 +177,7 @@ static struct bl_verify_queue *find_queue(struct bl_verify *verify,
     queue->id = record->queue_id;
     queue->first = -1;
     queue->next = -1;
+    queue->last_log = -1;
     bl_map_put(&verify->queues, name, queue);
     verify->totals->queues++;
   }
@@ -231,12 +232,12 @@ static void out_of_order(struct walk *walk, const struct bl_verify_queue *queue,
   }
 }
 
-static void take_in_queue(struct walk *walk, const struct bl_record *record) {
-  struct bl_entry entry = bl_entry_of(record);
-  if (!entry.any) return;
+static void take_in_queue(struct walk *walk, const struct bl_record *record,
+                          const struct bl_entry *entry) {
   struct bl_verify *verify = walk->verify;
   struct bl_verify_queue *queue = find_queue(verify, record);
-  if (queue == NULL) return;
+  if (queue == NULL || queue->last_log == record->log_offset) return;
+  queue->last_log = record->log_offset;
   if (queue->next < 0) {
     queue->first = record->queue_offset;
     bool whole = bl_source_min(verify->source) == 0 && !verify->source->ours && !record->with_crc;
@@ -249,10 +250,27 @@ static void take_in_queue(struct walk *walk, const struct bl_record *record) {
     out_of_order(walk, queue, record);
   }
   queue->records++;
-  queue->next = record->queue_offset + entry.count;
+  queue->next = record->queue_offset + entry->count;
   queue->gaps = verify->totals->gaps;
   queue->fillers = verify->totals->filler_records;
-  if (verify->source->has_queues) bl_verify__unit(verify, queue, record, &entry);
+  if (verify->source->has_queues) bl_verify__unit(verify, queue, record, entry);
+}
+
+/* Light queues, too, as if the record had been sent to each. */
+static void take_in_queues(struct walk *walk, const struct bl_record *record) {
+  struct bl_entry entry = bl_entry_of(record);
+  if (!entry.any) return;
+  take_in_queue(walk, record, &entry);
+  struct bl_entry rest = entry;
+  struct bl_light_place place;
+  entry.count = 1;
+  while (bl_light_next(&rest, &place)) {
+    struct bl_record in_light = *record;
+    in_light.topic = place.queue;
+    in_light.queue_id = BL_LIGHT_QUEUE_ID;
+    in_light.queue_offset = place.queue_offset;
+    take_in_queue(walk, &in_light, &entry);
+  }
 }
 
 /* Among records with the property CRC there is none without it: its last bytes are damaged. */
@@ -295,7 +313,7 @@ static void take_record(struct walk *walk, const struct bl_record *record) {
                "a repair put this record over damage; what was here is in bolide/aside/", -1, -1);
   }
   watch_crc(walk, record);
-  take_in_queue(walk, record);
+  take_in_queues(walk, record);
   if (record->store_ms < walk->last_store_ms) {
     tell_order(walk, record, "time", BL_FINDING_NOTE,
                record->with_crc

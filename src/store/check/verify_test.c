@@ -96,6 +96,7 @@ static void every_flipped_bit_is_found_and_named(void **state) {
   const char *given = getenv("SEED");
   if (given != NULL) seed = strtoull(given, NULL, 10);
   print_message("SEED=%llu\n", (unsigned long long)seed);
+  ct->expires = true;
   ct_fill(ct, 42);
   expect_clean(ct);
   assert_int_equal(ct->totals.crc_records, ct->totals.records);
@@ -108,6 +109,9 @@ static void every_flipped_bit_is_found_and_named(void **state) {
                                        ".run",
                                        ".part",
                                        "keys.snapshot",
+                                       "bolide/dedup/",
+                                       "dedup.snapshot",
+                                       "expiry.snapshot",
                                        "meta.covered",
                                        "log.checkpoint",
                                        "config/topics.json",

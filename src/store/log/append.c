@@ -77,7 +77,7 @@ static void want_next(struct bl_log *log) {
 }
 
 /* The time of the turn: its first append looks at the clock. */
-static int64_t next_store_ms(struct bl_log *log) {
+int64_t bl_log_turn_ms(struct bl_log *log) {
   if (log->timed) return log->last_store_ms;
   log->timed = true;
   int64_t now_ms = bl_clock_wall_ms(log->clock);
@@ -95,7 +95,7 @@ bl_err bl_log_append(struct bl_log *log, struct bl_record *record, bool reserved
   }
   if (needs_roll(log, bytes)) roll(log);
   record->log_offset = log->appended;
-  record->store_ms = next_store_ms(log);
+  record->store_ms = bl_log_turn_ms(log);
   bl_record_encode(record, bl_ring_at(&log->ring, log->appended));
   log->appended += bytes;
   log->ring.to = log->appended;

@@ -88,6 +88,8 @@ struct bl_log {
 int64_t bl_log_record_max(const struct bl_log *log);
 /* reserved: it may use the end of the last file, too, when no next one can be made. */
 BL_MUST_CHECK bl_err bl_log_can_append(const struct bl_log *log, int64_t bytes, bool reserved);
+/* The store time of what is appended in this turn. */
+int64_t bl_log_turn_ms(struct bl_log *log);
 BL_MUST_CHECK bl_err bl_log_append(struct bl_log *log, struct bl_record *record, bool reserved);
 /* After recovery: the end of the log is `offset`, all of it durable. */
 void bl_log_start_at(struct bl_log *log, int64_t offset);

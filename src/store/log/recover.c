@@ -27,6 +27,13 @@ static bl_err load_followers(struct bl_recovery *recovery, int64_t min_offset, s
     if (err != BL_OK) return err;
     recovery->covered[i] = covered > min_offset ? covered : min_offset;
   }
+  int64_t least = BL_FOLLOWER_NEEDS_NOTHING;
+  for (int i = 0; i < recovery->follower_count; i++)
+    if (recovery->covered[i] < least) least = recovery->covered[i];
+  for (int i = 0; i < recovery->follower_count; i++) {
+    if (recovery->covered[i] == BL_FOLLOWER_NEEDS_NOTHING)
+      recovery->covered[i] = least == BL_FOLLOWER_NEEDS_NOTHING ? min_offset : least;
+  }
   return BL_OK;
 }
 

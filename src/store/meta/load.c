@@ -62,6 +62,14 @@ static void count_foreign(struct bl_meta *meta, const struct bl_meta_entry *entr
       entry->table.file_name, suffix);
 }
 
+/* A table that this program has and the one that wrote the files had not: the log has no record of
+ * it before what those files cover. */
+static bool is_new(const struct bl_meta *meta, const struct bl_meta_entry *entry) {
+  int known = 0;
+  for (int i = 0; i < meta->count; i++) known += meta->entries[i].known.count;
+  return entry->known.count == 0 && known > 0;
+}
+
 static bl_err load_table(struct bl_meta *meta, struct bl_meta_entry *entry, struct bl_why *why) {
   char path[512];
   char bak_path[520];
@@ -90,6 +98,10 @@ static bl_err load_table(struct bl_meta *meta, struct bl_meta_entry *entry, stru
   }
   say_recovered(meta, entry, err, &first_why, "what the log has");
   entry->apply_from = 0;
+  if (err == BL_ERR_NOT_FOUND && bak_err == BL_ERR_NOT_FOUND && is_new(meta, entry)) {
+    entry->apply_from = INT64_MAX; /* until it is known from where the others are read */
+    entry->is_new = true;
+  }
   return entry->table.replace(entry->table.context, NULL, why);
 }
 
@@ -125,6 +137,9 @@ bl_err bl_meta__load(struct bl_follower *follower, int64_t *out_covered_offset,
     if (err != BL_OK) return err;
   }
   meta->covered = lowest_needed(meta);
+  for (int i = 0; i < meta->count; i++) {
+    if (meta->entries[i].is_new) meta->entries[i].apply_from = meta->covered;
+  }
   *out_covered_offset = meta->covered;
   return BL_OK;
 }

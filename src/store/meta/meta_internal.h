@@ -45,6 +45,7 @@ struct bl_meta_entry {
   struct bl_meta_generations known;
   bool sure;          /* the file is the last one of `known`, or damaged */
   bool damaged;       /* the file: it does not become .bak */
+  bool is_new;        /* no program that wrote the other files knew the table */
   int64_t apply_from; /* records below are in the file, or another program's word is final */
   /* `adopted` is a file whose word is final for the log that is here; meta.covered does not say so
    * yet. */

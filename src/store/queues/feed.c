@@ -10,20 +10,21 @@
 static struct bl_log_limit refused_limit = {.per_second = 1};
 
 /* With room for what it may span. */
-static bool has_offset(const struct bl_record *record) {
-  return record->queue_offset >= 0 && record->queue_offset <= INT64_MAX - UINT32_MAX;
+static bool is_offset(int64_t queue_offset) {
+  return queue_offset >= 0 && queue_offset <= INT64_MAX - UINT32_MAX;
 }
 
-bool bl_queues__unit_of(const struct bl_record *record, struct bl_queue_entry *out_entry) {
-  if (!has_offset(record)) return false;
-  struct bl_entry entry = bl_entry_of(record);
-  if (!entry.any) return false;
+bool bl_queues__unit_of(const struct bl_record *record, struct bl_queue_entry *out_entry,
+                        struct bl_entry *out_derived) {
+  if (!is_offset(record->queue_offset)) return false;
+  *out_derived = bl_entry_of(record);
+  if (!out_derived->any) return false;
   *out_entry = (struct bl_queue_entry){
       .queue_offset = record->queue_offset,
       .log_offset = record->log_offset,
       .size_bytes = record->size_bytes,
-      .count = entry.count,
-      .tags_code = entry.tags_code,
+      .count = out_derived->count,
+      .tags_code = out_derived->tags_code,
   };
   return true;
 }
@@ -103,32 +104,61 @@ static struct bl_queue *queue_of(struct bl_queues *queues, const struct bl_recor
   return err == BL_OK ? queue : NULL;
 }
 
-void bl_queues__on_record(struct bl_follower *follower, const struct bl_record *record) {
-  struct bl_queues *queues = (struct bl_queues *)follower;
-  struct bl_queue_entry entry;
-  bool any = bl_queues__unit_of(record, &entry);
-  if (record->topic.len == 19) look_for_deletion(queues, record);
-  struct bl_queue *queue = any ? queue_of(queues, record) : NULL;
-  if (queue == NULL) {
-    if (!any && record->queue_offset >= 0 && record->queue_offset <= INT64_MAX - UINT32_MAX) return;
-    queues->refused++;
-    bl_log_limited(&refused_limit, BL_LOG_ERROR, "store", "queues.record.refused",
-                   "log_offset=%" PRId64 " queue_id=%" PRId32 " queue_offset=%" PRId64
-                   " queues=%" PRIu32,
-                   record->log_offset, record->queue_id, record->queue_offset, queues->count);
-    return;
-  }
-  if (record->log_offset <= queue->last_log) return;
-  if (record->queue_offset != queue->next) skip_or_restart(queues, queue, record->queue_offset);
-  queue->next = record->queue_offset + entry.count;
+static void refuse(struct bl_queues *queues, const struct bl_record *record) {
+  queues->refused++;
+  bl_log_limited(&refused_limit, BL_LOG_ERROR, "store", "queues.record.refused",
+                 "log_offset=%" PRId64 " queue_id=%" PRId32 " queue_offset=%" PRId64
+                 " queues=%" PRIu32,
+                 record->log_offset, record->queue_id, record->queue_offset, queues->count);
+}
+
+static void add_entry(struct bl_queues *queues, struct bl_queue *queue,
+                      const struct bl_queue_entry *entry, const struct bl_record *record) {
+  if (entry->log_offset <= queue->last_log) return;
+  if (entry->queue_offset != queue->next) skip_or_restart(queues, queue, entry->queue_offset);
+  queue->next = entry->queue_offset + entry->count;
   if (queue->assigned < queue->next) queue->assigned = queue->next;
-  queue->last_log = record->log_offset;
+  queue->last_log = entry->log_offset;
   struct bl_queue_unit unit = {
-      .log_offset = entry.log_offset,
-      .tags_code = entry.tags_code,
-      .size_bytes = entry.size_bytes,
+      .log_offset = entry->log_offset,
+      .tags_code = entry->tags_code,
+      .size_bytes = entry->size_bytes,
       .end = (uint32_t)(queue->next - queue->tail_base),
   };
   bl_queue__push(queues, queue, unit);
-  if (queues->on_entry != NULL) queues->on_entry(queues->on_entry_context, queue, &entry, record);
+  if (queues->on_entry != NULL) queues->on_entry(queues->on_entry_context, queue, entry, record);
+}
+
+/* A light queue that the record names twice has it once: it is there already. An offset that the
+ * queue is beyond is of another record that this one is a copy of (or 0: the queue begins anew). */
+static void add_light(struct bl_queues *queues, const struct bl_record *record,
+                      struct bl_queue_entry entry, struct bl_entry *derived) {
+  struct bl_light_place place;
+  entry.count = 1;
+  while (bl_light_next(derived, &place)) {
+    struct bl_queue *queue;
+    entry.queue_offset = place.queue_offset;
+    if (!is_offset(place.queue_offset) ||
+        bl_queues_open_queue(queues, place.queue, BL_LIGHT_QUEUE_ID, &queue) != BL_OK) {
+      refuse(queues, record);
+    } else if (place.queue_offset >= queue->next || place.queue_offset == 0) {
+      add_entry(queues, queue, &entry, record);
+    }
+  }
+}
+
+void bl_queues__on_record(struct bl_follower *follower, const struct bl_record *record) {
+  struct bl_queues *queues = (struct bl_queues *)follower;
+  struct bl_queue_entry entry;
+  struct bl_entry derived;
+  bool any = bl_queues__unit_of(record, &entry, &derived);
+  if (record->topic.len == 19) look_for_deletion(queues, record);
+  struct bl_queue *queue = any ? queue_of(queues, record) : NULL;
+  if (queue == NULL && !any && is_offset(record->queue_offset)) return;
+  if (queue == NULL) {
+    refuse(queues, record);
+  } else {
+    add_entry(queues, queue, &entry, record);
+  }
+  if (any && derived.light_names.len > 0) add_light(queues, record, entry, &derived);
 }

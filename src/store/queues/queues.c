@@ -14,6 +14,7 @@ static void forget_queues(struct bl_queues *queues) {
     free(queues->slabs[i / BL_QUEUE_SLAB_QUEUES]);
   bl_queue_names__fini(&queues->names);
   queues->count = 0;
+  queues->light_count = 0;
   queues->expected_from = 0;
   queues->expected_to = 0;
   queues->changed.count = 0;
@@ -232,8 +233,13 @@ bl_err bl_queues_open_queue(struct bl_queues *queues, struct bl_slice topic_name
       .retired = topic->retired,
   };
   add_to_topic(topic, queue);
+  if (bl_slice_starts(topic_name, BL_LIGHT_PREFIX)) queues->light_count++;
   *out_queue = queue;
   return BL_OK;
+}
+
+uint32_t bl_queues_light_count(const struct bl_queues *queues) {
+  return queues->light_count;
 }
 
 struct bl_slice bl_queue_topic(const struct bl_queue *queue) {
@@ -309,6 +315,7 @@ void bl_queues_stats(const struct bl_queues *queues, struct bl_queues_stats *out
                      (queues->changed.cap + queues->dumping.cap) * sizeof(uint32_t);
   *out_stats = (struct bl_queues_stats){
       .queue_count = (int64_t)queues->count,
+      .light_count = (int64_t)queues->light_count,
       .entry_count = queues->entry_count,
       .chunk_count = queues->chunk_count,
       .memory_bytes = (int64_t)(sizeof(*queues) + of_queues + BL_INDEX_PENDING_BYTES) +

@@ -56,6 +56,9 @@ struct bl_queue *bl_queues_find(const struct bl_queues *queues, struct bl_slice 
 BL_MUST_CHECK bl_err bl_queues_open_queue(struct bl_queues *queues, struct bl_slice topic,
                                           int32_t queue_id, struct bl_queue **out_queue);
 
+/* How many of the queues are light queues (store/entry.h). */
+uint32_t bl_queues_light_count(const struct bl_queues *queues);
+
 struct bl_slice bl_queue_topic(const struct bl_queue *queue);
 int32_t bl_queue_id(const struct bl_queue *queue);
 
@@ -122,6 +125,7 @@ struct bl_queue *bl_queues_next(const struct bl_queues *queues, size_t *cursor);
 
 struct bl_queues_stats {
   int64_t queue_count;
+  int64_t light_count; /* of them: light queues (store/entry.h) */
   int64_t entry_count;
   int64_t chunk_count;
   int64_t memory_bytes;

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/cursor.h"
+#include "store/entry.h"
 #include "store/queues/queues.h"
 
 #define BL_QUEUES_MAX (1u << 20)
@@ -245,6 +246,7 @@ struct bl_queues {
   int64_t chunk_count; /* references in memory */
   int64_t entry_count;
   int64_t refused; /* records without an entry: no room for their queue, offsets out of range */
+  uint32_t light_count; /* queues with the name of a light queue */
 
   int64_t segment_bytes;
   int64_t index_end;                 /* position of the next chunk */
@@ -311,8 +313,9 @@ void bl_queue_names__fini(struct bl_queue_names *names);
 
 /* feed.c */
 void bl_queues__on_record(struct bl_follower *follower, const struct bl_record *record);
-/* false: the record has no entry. */
-bool bl_queues__unit_of(const struct bl_record *record, struct bl_queue_entry *out_entry);
+/* false: the record has no entry. out_derived: for the light queues that it is in, too. */
+bool bl_queues__unit_of(const struct bl_record *record, struct bl_queue_entry *out_entry,
+                        struct bl_entry *out_derived);
 
 /* tail.c */
 /* Log offset below which the queue's entries are gone. */

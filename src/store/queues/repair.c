@@ -112,15 +112,31 @@ static int64_t end_of_units(const struct bl_queues_repairs *repairs) {
   return repairs->base + bl_queue__unit_start(repairs->units, repairs->unit_count);
 }
 
+/* FILLS the record's entry in that queue; false: it has none there. */
+static bool entry_in(const struct bl_queue *queue, const struct bl_record *record,
+                     struct bl_queue_entry *out_entry) {
+  struct bl_slice name = bl_queue__topic_name(queue->topic);
+  struct bl_entry derived;
+  struct bl_light_place place;
+  if (record->queue_id == queue->id && bl_slice_eq(record->topic, name))
+    return bl_queues__unit_of(record, out_entry, &derived);
+  if (queue->id != BL_LIGHT_QUEUE_ID || !bl_slice_starts(name, BL_LIGHT_PREFIX)) return false;
+  if (!bl_queues__unit_of(record, out_entry, &derived)) return false;
+  while (bl_light_next(&derived, &place)) {
+    out_entry->queue_offset = place.queue_offset;
+    out_entry->count = 1;
+    if (bl_slice_eq(place.queue, name)) return true;
+  }
+  return false;
+}
+
 void bl_queues__on_again(struct bl_follower *follower, const struct bl_record *record) {
   struct bl_queues *queues = (struct bl_queues *)follower;
   struct bl_queues_repairs *repairs = &queues->repairs;
-  const struct bl_queue *queue = repairs->now.queue;
   struct bl_queue_entry entry;
-  if (!repairs->running || repairs->now.failed != BL_OK || record->queue_id != queue->id ||
+  if (!repairs->running || repairs->now.failed != BL_OK ||
       record->log_offset > repairs->now.ref.last_log ||
-      !bl_slice_eq(record->topic, bl_queue__topic_name(queue->topic)) ||
-      record->queue_offset < repairs->now.ref.base || !bl_queues__unit_of(record, &entry)) {
+      !entry_in(repairs->now.queue, record, &entry) || entry.queue_offset < repairs->now.ref.base) {
     return;
   }
   struct bl_queue_unit unit = {

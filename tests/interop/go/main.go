@@ -29,9 +29,12 @@ const queues = 8
 var (
 	namesrv []string
 	failed  bool
+	lock    sync.Mutex
 )
 
 func that(good bool, name string, seen any) {
+	lock.Lock()
+	defer lock.Unlock()
 	if good {
 		fmt.Println("ok " + name)
 		return
@@ -236,6 +239,7 @@ func main() {
 	createTopic(topic, os.Args[2])
 	group(topic)
 	tags(topic)
+	ways(os.Args[2])
 	if failed {
 		os.Exit(1)
 	}

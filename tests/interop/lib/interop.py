@@ -37,6 +37,12 @@ JAVA_OPEN = ["--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
              "--add-opens=java.base/java.lang=ALL-UNNAMED"]
 
 
+# Both servers run with these where a test asks for every feature. LEVELS is known to DelayCases.java and RetryCases.java.
+LEVELS = "1s 2s 1s 2s 3s 1s 2s 3s 4s 5s 6s 7s 8s 3s 4s 5s 6s 8s"
+FEATURES = {"messageDelayLevel": LEVELS, "enablePropertyFilter": "true", "recallMessageEnable": "true",
+            "enableLmq": "true", "enableMultiDispatch": "true"}
+
+
 class Unavailable(Exception):
     """Something the test needs is not on this machine; the text says what."""
 
@@ -323,6 +329,15 @@ class JavaServer:
         self.kill()
         return clean
 
+    def restart(self):
+        """The broker ends as an operator ends it, and comes back on the same ports."""
+        env = dict(self.env, ONLY="broker")
+        for script in ("stop", "start"):
+            code, out, err = run([os.path.join(PEERS, script)], env=env, timeout=120)
+            if code != 0:
+                raise RuntimeError("the Java broker's %s: %s" % (script, err + out))
+        wait_registered(self.namesrv, self.broker)
+
     def kill(self):
         pids = self._signal(signal.SIGKILL)
         wait_until(lambda: not any(pid_running(p) for p in pids), 10)
@@ -386,6 +401,15 @@ class BolideServer:
         self.launch()
         return self.await_ready()
 
+    def restart(self):
+        """It ends as an operator ends it, and comes back on the same ports."""
+        if not self.stop():
+            raise RuntimeError("bolide did not end well\n" + self.log_tail())
+        for option, address in (("--namesrv-port", self.namesrv), ("--broker-port", self.broker)):
+            if option in self.argv:
+                self.argv[self.argv.index(option) + 1] = address.rsplit(":", 1)[1]
+        self.start()
+
     def launch(self):
         if os.path.exists(self.ready_file):
             os.unlink(self.ready_file)
@@ -448,6 +472,12 @@ def start_server(kind, tmp, name=None, **kw):
     """A whole server (name server and broker) of this kind, serving."""
     cls = JavaServer if kind == "java" else BolideServer
     return cls(tmp, name or kind, **kw).start()
+
+
+def start_featured(kind, tmp):
+    """As start_server, with every feature on (FEATURES)."""
+    conf = "".join("%s=%s\n" % pair for pair in FEATURES.items())
+    return start_server(kind, tmp, **({"extra": conf} if kind == "java" else {"conf": conf}))
 
 
 # ---------------------------------------------------------------- a very small remoting client

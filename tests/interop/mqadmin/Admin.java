@@ -3,7 +3,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +20,7 @@ import org.apache.rocketmq.tools.command.MQAdminStartup;
 /**
  * Runs many mqadmin commands in one JVM: a line of standard input is a command, its words parted by
  * tabs; the answer is "LENGTH\n" and that many bytes, what the command printed. Besides mqadmin's own:
- * "@send TOPIC COUNT" and "@consumer GROUP TOPIC" (one that stays), "@stop" (all of them).
+ * "@send TOPIC COUNT", "@traced TOPIC", "@consumer GROUP TOPIC" (one that stays), "@stop [GROUP]" (that, or all of them).
  */
 public class Admin {
     private static final Map<String, DefaultMQPushConsumer> CONSUMERS = new HashMap<>();
@@ -82,14 +82,18 @@ public class Admin {
             case "@send":
                 send(words[1], Integer.parseInt(words[2]));
                 break;
+            case "@traced":
+                traced(words[1]);
+                break;
             case "@consumer":
                 consume(words[1], words[2]);
                 break;
             case "@stop":
-                for (DefaultMQPushConsumer c : CONSUMERS.values()) {
-                    c.shutdown();
+                for (String group : new ArrayList<>(CONSUMERS.keySet())) {
+                    if (words.length == 1 || words[1].equals(group)) {
+                        CONSUMERS.remove(group).shutdown();
+                    }
                 }
-                CONSUMERS.clear();
                 break;
             default:
                 Thread.sleep(2); // mqadmin names its client after the millisecond
@@ -113,11 +117,20 @@ public class Admin {
         }
     }
 
+    /** Sends with message trace; prints the unique id. */
+    private static void traced(String topic) throws Exception {
+        DefaultMQProducer p = new DefaultMQProducer("AdminTraced", true, null);
+        p.setInstanceName("admin-test");
+        p.start();
+        System.out.println(p.send(new Message(topic, "TagB", "tracekey", "traced".getBytes())).getMsgId());
+    }
+
     private static void consume(String group, String topic) throws Exception {
         DefaultMQPushConsumer c = new DefaultMQPushConsumer(group);
         c.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         c.setInstanceName("admin-test");
         c.setPersistConsumerOffsetInterval(500);
+        c.setHeartbeatBrokerInterval(2000); // heartbeats that collide are made up for only by the next
         c.subscribe(topic, "TagA");
         c.registerMessageListener((MessageListenerConcurrently) (msgs, context) ->
             ConsumeConcurrentlyStatus.CONSUME_SUCCESS);

@@ -80,7 +80,12 @@ def shape(value, name=None):
 
 
 # Runtime information (28) of bolide alone begins with one of these.
-OURS = ("core", "cold", "holds", "retention", "diskFull")
+OURS = ("core", "cold", "holds", "retention", "diskFull", "filter", "assignmentTopics",
+        "clientGroupsMax", "clientSubscriptionsMax", "clients", "consumerGroupsWithMembers",
+        "consumerOffsetResetsPending", "consumerOffsets", "differentSubscriptions",
+        "groupMembersMax", "groups", "heartbeatsRefused", "membershipNotices",
+        "messageRequestModes", "producerGroupsWithMembers", "statsSeries", "deadLetters", "dedup",
+        "lightQueues", "queueLocks", "replies", "retriesSentBack", "timers", "transaction", "ttl")
 
 
 def _field(key):

@@ -1,21 +1,14 @@
 package bolide.interop;
 
-/** Prints one line per claim: "ok NAME" or "not ok NAME | what was seen". */
+/** Claims of the case that the current thread (or the one that made it) works for. */
 final class Check {
-    static volatile boolean failed;
+    static final InheritableThreadLocal<Case> current = new InheritableThreadLocal<>();
 
     private Check() {
     }
 
-    static synchronized boolean that(boolean good, String name, Object seen) {
-        if (good) {
-            System.out.println("ok " + name);
-        } else {
-            failed = true;
-            String text = String.valueOf(seen).replace('\n', ' ');
-            System.out.println("not ok " + name + " | " + text);
-        }
-        System.out.flush();
+    static boolean that(boolean good, String name, Object seen) {
+        current.get().claim(good, name, seen);
         return good;
     }
 
@@ -24,8 +17,10 @@ final class Check {
         return that(same, name, "got " + got + ", want " + want);
     }
 
-    static synchronized void note(String text) {
-        System.out.println("# " + text);
-        System.out.flush();
+    static void note(String text) {
+        synchronized (Main.OUT) {
+            Main.OUT.println("note\t" + current.get().name + "\t" + text.replace('\n', ' '));
+            Main.OUT.flush();
+        }
     }
 }

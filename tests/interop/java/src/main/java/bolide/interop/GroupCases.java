@@ -3,7 +3,6 @@ package bolide.interop;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -35,6 +34,14 @@ import org.apache.rocketmq.common.message.MessageQueue;
  * apart): waits for a start are 60 s. What needs the server's notice alone is given 10 s.
  */
 final class GroupCases {
+    static final Case[] ALL = {
+        Case.alone("group.cluster", GroupCases::cluster),
+        Case.of("group.broadcast", GroupCases::broadcast),
+        Case.of("group.restart", GroupCases::restart),
+        Case.of("group.filter", GroupCases::filter),
+        Case.of("group.orderly", GroupCases::orderly),
+    };
+
     static final int QUEUES = 12;
     static final int STEADY = 100000;
     static final int MOVING = 20000;
@@ -394,26 +401,5 @@ final class GroupCases {
             c.shutdown();
             Check.equal(sum.get(), want, "restart: round " + round + " consumes only new messages");
         }
-    }
-
-    /** Needs retry topics and delay levels. */
-    static void retry() throws Exception {
-        String topic = Tools.name("retry");
-        Tools.createTopic(topic, 2);
-        List<Integer> times = Collections.synchronizedList(new ArrayList<>());
-        DefaultMQPushConsumer c = Tools.newPush("retry-group");
-        c.subscribe(topic, "*");
-        c.registerMessageListener((MessageListenerConcurrently) (msgs, context) -> {
-            times.add(msgs.get(0).getReconsumeTimes());
-            context.setDelayLevelWhenNextConsume(1);
-            return times.size() < 3 ? ConsumeConcurrentlyStatus.RECONSUME_LATER
-                : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
-        });
-        c.start();
-        Tools.producer().send(Tools.text(topic, "again"));
-        Tools.await(60, () -> times.size() >= 3);
-        Thread.sleep(1500);
-        Check.equal(times.toString(), "[0, 1, 2]", "retry: delivered again until consumed");
-        c.shutdown();
     }
 }

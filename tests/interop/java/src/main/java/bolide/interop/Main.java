@@ -1,14 +1,18 @@
 package bolide.interop;
 
+import java.io.PrintStream;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
-import java.util.Map;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.Semaphore;
 
 /**
  * Runs cases against a name server, or does one step of a longer test.
  *
  * <pre>
- * Main NAMESRV PREFIX cases NAME...
+ * Main NAMESRV PREFIX cases NAME...     no NAME: all; "reset." is all of that family
+ * Main NAMESRV PREFIX list
  * Main NAMESRV PREFIX STEP
  * Main NAMESRV PREFIX steps     a STEP a line from standard input; after each a line "done" or "failed ..."
  *
@@ -17,32 +21,24 @@ import java.util.Map;
  *       consume TOPIC GROUP COUNT
  *       offsets TOPIC GROUP
  * </pre>
+ *
+ * <p>"cases" prints a line "case NAME green|red|skip SECONDS TEXT" for each, parted by tabs, "wrong NAME TEXT" before it
+ * for each claim that did not hold, and "restart", upon which it wants the broker stopped and started again and a line on
+ * its standard input then.
  */
 public final class Main {
-    private interface Case {
-        void run() throws Exception;
-    }
+    private static final int TOGETHER = Integer.getInteger("together", 12);
+    private static final int SECONDS = Integer.getInteger("seconds", 75);
 
-    private static final Map<String, Case> CASES = new LinkedHashMap<>();
+    private static final Case[][] FAMILIES = {
+        SendCases.ALL, MemberCases.ALL, GroupCases.ALL, RetryCases.ALL, OrderCases.ALL, TagCases.ALL,
+        SqlCases.ALL, OffsetCases.ALL, PullCases.ALL, ResetCases.ALL, StatusCases.ALL, QueryCases.ALL,
+        RequestCases.ALL, TraceCases.ALL, QueueCases.ALL, NamespaceCases.ALL, DelayCases.ALL,
+        TimerCases.ALL, RestartCases.ALL,
+    };
 
-    static {
-        CASES.put("sync", SendCases::sync);
-        CASES.put("properties", SendCases::properties);
-        CASES.put("sizes", SendCases::sizes);
-        CASES.put("async", SendCases::async);
-        CASES.put("oneway", SendCases::oneway);
-        CASES.put("batch", SendCases::batch);
-        CASES.put("offsets", OffsetCases::offsets);
-        CASES.put("view", OffsetCases::view);
-        CASES.put("query", OffsetCases::query);
-        CASES.put("lite", OffsetCases::lite);
-        CASES.put("filter", GroupCases::filter);
-        CASES.put("broadcast", GroupCases::broadcast);
-        CASES.put("restart", GroupCases::restart);
-        CASES.put("cluster", GroupCases::cluster);
-        CASES.put("orderly", GroupCases::orderly);
-        CASES.put("retry", GroupCases::retry);
-    }
+    /** Standard output; what logs to it goes to standard error instead while cases run. */
+    static final PrintStream OUT = System.out;
 
     private Main() {
     }
@@ -50,49 +46,70 @@ public final class Main {
     public static void main(String[] args) throws Exception {
         Tools.namesrv = args[0];
         Tools.prefix = args[1];
-        if (args[2].equals("cases")) {
-            for (int i = 3; i < args.length; i++) {
-                run(args[i]);
-            }
-        } else if (args[2].equals("steps")) {
-            Steps.serve();
-        } else {
-            Steps.run(Arrays.copyOfRange(args, 2, args.length));
+        switch (args[2]) {
+            case "cases":
+                System.setOut(System.err);
+                cases(Arrays.asList(args).subList(3, args.length));
+                System.exit(0);
+                break;
+            case "list":
+                for (Case c : chosen(Collections.emptyList())) {
+                    System.out.println(c.name);
+                }
+                break;
+            case "steps":
+                Steps.serve();
+                break;
+            default:
+                Steps.run(Arrays.copyOfRange(args, 2, args.length));
         }
         Tools.shutdown();
-        System.exit(Check.failed ? 1 : 0);
+        System.exit(0);
     }
 
-    private static void run(String name) throws InterruptedException {
-        Case body = CASES.get(name);
-        if (body == null) {
-            Check.that(false, name + ": there is such a case", CASES.keySet());
-            return;
-        }
-        long start = System.nanoTime();
-        Thread t = new Thread(() -> {
-            try {
-                body.run();
-            } catch (Throwable e) {
-                StackTraceElement[] at = e.getStackTrace();
-                StringBuilder text = new StringBuilder(String.valueOf(e));
-                for (int i = 0; i < at.length; i++) {
-                    if (at[i].getClassName().startsWith("bolide")) {
-                        text.append(" at ").append(at[i]);
-                    }
+    private static List<Case> chosen(List<String> names) {
+        List<Case> all = new ArrayList<>();
+        for (Case[] family : FAMILIES) {
+            for (Case c : family) {
+                String head = c.name.substring(0, c.name.indexOf('.') + 1);
+                if (names.isEmpty() || names.contains(c.name) || names.contains(head)) {
+                    all.add(c);
                 }
-                Check.that(false, name + ": runs to its end", text);
             }
-        }, "case-" + name);
-        t.start();
-        t.join(120000);
-        if (t.isAlive()) {
-            StringBuilder where = new StringBuilder("still running after 120 s");
-            for (StackTraceElement e : t.getStackTrace()) {
-                where.append(" at ").append(e);
-            }
-            Check.that(false, name + ": ends", where);
         }
-        Check.note(String.format("%s took %.1f s", name, (System.nanoTime() - start) / 1e9));
+        return all;
+    }
+
+    private static void cases(List<String> names) throws Exception {
+        List<Case> all = chosen(names);
+        run(all, Case.Lane.PARALLEL, TOGETHER);
+        run(all, Case.Lane.ALONE, 1);
+        RestartCases.expect(all);
+        run(all, Case.Lane.RESTART, all.size());
+    }
+
+    private static void run(List<Case> all, Case.Lane lane, int together) throws Exception {
+        Semaphore free = new Semaphore(together);
+        List<Thread> threads = new ArrayList<>();
+        for (Case c : all) {
+            if (c.lane != lane) {
+                continue;
+            }
+            free.acquire();
+            Thread t = new Thread(() -> {
+                try {
+                    c.run(lane == Case.Lane.PARALLEL ? SECONDS : 2 * SECONDS);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                } finally {
+                    free.release();
+                }
+            });
+            t.start();
+            threads.add(t);
+        }
+        for (Thread t : threads) {
+            t.join();
+        }
     }
 }

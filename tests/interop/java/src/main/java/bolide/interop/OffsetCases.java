@@ -18,6 +18,13 @@ import org.apache.rocketmq.common.message.MessageQueue;
 
 /** Offsets, single messages, and the consumer that seeks. */
 final class OffsetCases {
+    static final Case[] ALL = {
+        Case.of("offset.queue", OffsetCases::offsets),
+        Case.of("offset.lite", OffsetCases::lite),
+        Case.of("offset.view", OffsetCases::view),
+        Case.of("offset.query", OffsetCases::query),
+    };
+
     private OffsetCases() {
     }
 

@@ -25,6 +25,15 @@ import org.apache.rocketmq.common.message.MessageQueue;
 
 /** Sending in every way the client knows; what was sent is read back by pull. */
 final class SendCases {
+    static final Case[] ALL = {
+        Case.of("send.sync", SendCases::sync),
+        Case.of("send.properties", SendCases::properties),
+        Case.of("send.sizes", SendCases::sizes),
+        Case.alone("send.async", SendCases::async),
+        Case.alone("send.oneway", SendCases::oneway),
+        Case.of("send.batch", SendCases::batch),
+    };
+
     private static final int LIMIT = 4 * 1024 * 1024;
 
     private SendCases() {
