@@ -217,6 +217,8 @@ bl_err bl_broker_dead_letter_topic(struct bl_broker *broker, struct bl_slice gro
 
 void bl_broker_log_locks(struct bl_broker *broker, struct bl_slice group, struct bl_slice client_id,
                          bool given) {
+  /* Who cannot be named in a record holds no lock, either. */
+  if (bl_group_name_check(group, NULL) != BL_OK || client_id.len > BL_CLIENT_ID_BYTES_MAX) return;
   bl_buf_clear(&broker->meta_json);
   if (!bl_locks_write_changes(&broker->locks, client_id, given, &broker->meta_json)) return;
   if (bl_store_can_append_metadata(broker->store, PUT_ROOM_BYTES) != BL_OK) return;

@@ -16,10 +16,12 @@ struct bl_broker_stats {
   int64_t get_bytes;
   int64_t get_found; /* pulls that found some */
   int64_t get_missed;
-  int64_t filter_looked;   /* messages that an SQL92 expression was asked about in a pull */
-  int64_t filter_passed;   /* of them: did not match */
-  int64_t filter_cuts;     /* pulls that went on in another turn because of that */
-  int64_t ttl_passed;      /* messages that a pull passed over because they had expired */
+  int64_t filter_looked; /* messages that an SQL92 expression was asked about in a pull */
+  int64_t filter_passed; /* of them: did not match */
+  int64_t filter_cuts;   /* pulls that went on in another turn because of that */
+  int64_t ttl_passed;    /* messages that a pull passed over because they had expired */
+  int32_t questions;     /* that wait for the disk or a client (requests/questions.h) */
+  int64_t questions_refused;
   int64_t put_today_start; /* put_count when the day began */
   int64_t put_yesterday_start;
   int64_t get_today_start;

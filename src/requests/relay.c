@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "broker/broker.h"
+#include "requests/questions.h"
 
 #define TIMEOUT_MS 10000
 /* MQVersion.V3_1_8_SNAPSHOT: older clients do not know these requests. */
@@ -11,6 +12,7 @@
 
 struct relay {
   struct bl_outcall call;
+  struct bl_broker *broker;
   struct bl_remoting *remoting;
   struct bl_ticket ticket;
   struct bl_arena arena;
@@ -45,6 +47,7 @@ static void on_answer(struct bl_outcall *call, bl_err err, const struct bl_comma
                      BL_FMT(relay->group), BL_FMT(relay->client_id), bl_err_text(err));
     fail(relay->remoting, &relay->ticket, err, &why);
   }
+  bl_question_end(relay->broker, 1);
   bl_arena_fini(&relay->arena);
   free(relay);
 }
@@ -69,8 +72,13 @@ void bl_relay_to_consumer(struct bl_broker *broker, const struct bl_ticket *tick
     fail(broker->remoting, ticket, err, &why);
     return;
   }
+  if (!bl_question_begin(broker, 1, &why)) {
+    fail(broker->remoting, ticket, BL_ERR_BUSY, &why);
+    return;
+  }
   struct relay *relay = calloc(1, sizeof(*relay));
   BL_ASSERT(relay != NULL);
+  relay->broker = broker;
   relay->remoting = broker->remoting;
   relay->ticket = *ticket;
   relay->call.done = on_answer;

@@ -71,6 +71,24 @@ static int by_broker(const void *a, const void *b) {
                       ((const struct bl_topic_part *)b)->broker);
 }
 
+/* Of one broker in the route; 0: none that can be read. */
+static int32_t queues_of(const struct bl_json *node) {
+  struct bl_slice broker = bl_json_text(bl_json_get(node, "brokerName"));
+  int32_t queues = bl_json_i32(bl_json_get(node, "readQueueNums"), 0);
+  bool readable = (bl_json_i32(bl_json_get(node, "perm"), 0) & BL_PERM_READ) != 0;
+  bool believed = broker.len > 0 && broker.len <= 255 && queues > 0;
+  return readable && believed && queues <= BL_TOPIC_QUEUES_MAX ? queues : 0;
+}
+
+static bool is_route(const struct bl_json *list) {
+  if (list == NULL || list->kind != BL_JSON_ARRAY || list->count > BL_PARTS_BROKERS_MAX)
+    return false;
+  int64_t queues = 0;
+  for (const struct bl_json *node = list->child; node != NULL; node = node->next)
+    queues += queues_of(node);
+  return queues <= BL_PARTS_QUEUES_MAX;
+}
+
 /* MQClientInstance#topicRouteData2TopicSubscribeInfo: the readable queues. false: it is no route.
  */
 static bool take_route(struct topic_entry *entry, struct bl_slice body) {
@@ -79,7 +97,7 @@ static bool take_route(struct topic_entry *entry, struct bl_slice body) {
   bl_arena_init(&scratch);
   bool good = bl_json_parse(body, BL_JSON_DIALECT, &scratch, &root, NULL) == BL_OK;
   const struct bl_json *list = good ? bl_json_get(root, "queueDatas") : NULL;
-  good = list != NULL && list->kind == BL_JSON_ARRAY && list->count <= BL_PARTS_BROKERS_MAX;
+  good = is_route(list);
   if (good) {
     bl_arena_reset(&entry->arena);
     entry->parts.count = 0;
@@ -88,11 +106,8 @@ static bool take_route(struct topic_entry *entry, struct bl_slice body) {
   }
   for (const struct bl_json *node = good ? list->child : NULL; node != NULL; node = node->next) {
     struct bl_slice broker = bl_json_text(bl_json_get(node, "brokerName"));
-    int32_t queues = bl_json_i32(bl_json_get(node, "readQueueNums"), 0);
-    bool readable = (bl_json_i32(bl_json_get(node, "perm"), 0) & BL_PERM_READ) != 0;
-    if (!readable || broker.len == 0 || broker.len > 255 || queues <= 0 ||
-        queues > BL_TOPIC_QUEUES_MAX)
-      continue;
+    int32_t queues = queues_of(node);
+    if (queues == 0) continue;
     entry->parts.parts[entry->parts.count++] =
         (struct bl_topic_part){bl_arena_copy(&entry->arena, broker), queues};
   }

@@ -17,6 +17,7 @@ struct bl_part_finder;
 #define BL_PARTS_TOPICS_MAX 10000
 /* Of one route; what is beyond is not believed. */
 #define BL_PARTS_BROKERS_MAX 1024
+#define BL_PARTS_QUEUES_MAX 65536
 
 /* A question. The owner keeps it until done. */
 struct bl_parts_ask {

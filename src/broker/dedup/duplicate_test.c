@@ -252,6 +252,37 @@ static void test_delayed(void **state) {
   bt_stop(&bt);
 }
 
+static void on_reply(void *context, const struct bl_reply_result *result) {
+  *(struct bl_reply_result *)context = *result;
+}
+
+/* A reply that is pushed again is stored once. */
+static void test_reply(void **state) {
+  struct bt bt;
+  struct bl_reply_result results[2];
+  struct bl_why why;
+  (void)state;
+  bt_start(&bt);
+  make_topic(&bt, "t", "{\"dedup.window\":\"10m\"}");
+  memset(results, 0, sizeof(results));
+  for (int i = 0; i < 2; i++) {
+    struct bl_send reply = {.topic = BL_SLICE("t"),
+                            .default_topic = BL_SLICE("TBW102"),
+                            .queue_id = 1,
+                            .properties = BL_SLICE("UNIQ_KEY\1a\2"),
+                            .body = BL_SLICE("reply"),
+                            .born_host = bt.broker->store_host,
+                            .max_reconsume_times = -1,
+                            .peer = ""};
+    assert_int_equal(bl_reply_start(bt.broker, &reply, on_reply, &results[i], &why), BL_OK);
+    bt_pass(&bt, 100);
+  }
+  assert_true(results[0].stored && results[1].stored);
+  assert_int_equal(results[0].log_offset, results[1].log_offset);
+  assert_int_equal(bl_queue_max_offset(bt_queue(&bt, "t", 1)), 1);
+  bt_stop(&bt);
+}
+
 /* Two keys with one hash: the record decides. */
 static void test_collision(void **state) {
   struct bt bt;
@@ -353,11 +384,17 @@ static void test_random_deaths(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_retried),    cmocka_unit_test(test_not_durable_yet),
-      cmocka_unit_test(test_restart),    cmocka_unit_test(test_cold),
-      cmocka_unit_test(test_batches),    cmocka_unit_test(test_deleted_topic),
-      cmocka_unit_test(test_delayed),    cmocka_unit_test(test_retry_topic_has_none),
-      cmocka_unit_test(test_log_failed), cmocka_unit_test(test_random_deaths),
+      cmocka_unit_test(test_retried),
+      cmocka_unit_test(test_not_durable_yet),
+      cmocka_unit_test(test_restart),
+      cmocka_unit_test(test_cold),
+      cmocka_unit_test(test_batches),
+      cmocka_unit_test(test_deleted_topic),
+      cmocka_unit_test(test_delayed),
+      cmocka_unit_test(test_reply),
+      cmocka_unit_test(test_retry_topic_has_none),
+      cmocka_unit_test(test_log_failed),
+      cmocka_unit_test(test_random_deaths),
       cmocka_unit_test(test_collision),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,22 @@ static bl_err apply_timer(struct bl_broker *broker, const struct bl_delay_ask *a
   return place(broker, TIMER_TOPIC, 0, record, properties, out_place, why);
 }
 
+static bool is_timed(const struct bl_delay_ask *ask) {
+  return ask->out_ms.ptr == NULL &&
+         (ask->delay_sec.ptr != NULL || ask->delay_ms.ptr != NULL || ask->deliver_ms.ptr != NULL);
+}
+
+int64_t bl_delay_due_ms(const struct bl_broker *broker, const struct bl_delay_ask *ask) {
+  int64_t now_ms = bl_clock_wall_ms(broker->clock);
+  int64_t level = 0;
+  int64_t due_ms;
+  struct bl_why why;
+  if (ask->level.ptr != NULL && bl_slice_i64(ask->level, &level) && level > 0)
+    return now_ms + bl_delay_of_level(broker->delay, level);
+  if (!is_timed(ask) || due_of(broker, ask, now_ms, &due_ms, &why) != BL_OK) return now_ms;
+  return due_ms > now_ms ? due_ms : now_ms;
+}
+
 bl_err bl_delay_apply(struct bl_broker *broker, const struct bl_delay_ask *ask,
                       struct bl_record *record, struct bl_buf *properties,
                       struct bl_delay_place *out_place, struct bl_why *why) {
@@ -137,9 +153,7 @@ bl_err bl_delay_apply(struct bl_broker *broker, const struct bl_delay_ask *ask,
                       (int)(ask->level.len < 64 ? ask->level.len : 64), ask->level.ptr);
   }
   if (level > 0) return apply_level(broker, level, now_ms, record, properties, out_place, why);
-  bool timed =
-      ask->delay_sec.ptr != NULL || ask->delay_ms.ptr != NULL || ask->deliver_ms.ptr != NULL;
-  if (timed && ask->out_ms.ptr == NULL) {
+  if (is_timed(ask)) {
     if (!broker->settings->timer_enable) {
       return bl_why_set(why, BL_ERR_SYSTEM,
                         "accurate timer message is not enabled, timerWheelEnable is false");

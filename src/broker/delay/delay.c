@@ -42,6 +42,7 @@ struct bl_delay *bl_delay_new(struct bl_broker *broker) {
   bl_sure_clock_init(&delay->clock, now_ms, bl_clock_mono_ms(broker->clock));
   struct bl_pending_limits limits = {.body_bytes = broker->settings->timer_memory_bytes,
                                      .early_ms = EARLY_MS};
+  delay->started_ms = now_ms;
   bl_pending_go(delay->pending, &limits, now_ms);
   return delay;
 }
@@ -79,17 +80,20 @@ const struct bl_delay_stats *bl_delay_stats(const struct bl_delay *delay) {
   return &delay->stats;
 }
 
-/* Brings what is due soon near, with its bytes. true: the time of this turn is over. */
-static bool fetch_ahead(struct bl_delay *delay, int64_t now_ms, int64_t until_ns, bool *out_wait) {
+/* Brings what is due soon near, with its bytes. true: the time of this turn is over. *out_full:
+ * there is no room for more bytes, or too many are being read; what is near goes out first. */
+static bool fetch_ahead(struct bl_delay *delay, int64_t now_ms, int64_t until_ns, bool *out_wait,
+                        bool *out_full) {
   struct bl_pending_entry entry;
   *out_wait = false;
-  for (int i = 1; bl_pending_has_room(delay->pending, 0); i++) {
+  for (int i = 1;; i++) {
+    *out_full = !bl_pending_has_room(delay->pending, 0) || delay->reading == BL_DELAY_READS_MAX;
+    if (*out_full) return false;
     if (!bl_pending_take_far(delay->pending, now_ms + AHEAD_MS, &entry, out_wait)) return false;
     bl_delay__fetch(delay, &entry);
     bl_pending_give_near(delay->pending, &entry);
     if (i % STEPS_PER_LOOK == 0 && bl_clock_mono_ns(delay->broker->clock) > until_ns) return true;
   }
-  return false;
 }
 
 static bool deliver_due(struct bl_delay *delay, int64_t now_ms, int64_t until_ns,
@@ -124,10 +128,11 @@ static void sleep_until(struct bl_delay *delay, int64_t next_ms, int64_t now_ms,
 
 bool bl_delay_turn(struct bl_delay *delay) {
   if (delay->closing) return false;
-  bl_pending_turn(delay->pending);
+  if (bl_pending_turn(delay->pending)) return true;
+  bool parked = bl_pending_unpark(delay->pending, bl_clock_mono_ms(delay->broker->clock));
   int64_t next_ms = bl_pending_next_ms(delay->pending, AHEAD_MS);
   struct bl_pending_entry roll;
-  if (next_ms == INT64_MAX && !bl_pending_take_roll(delay->pending, &roll)) return false;
+  if (next_ms == INT64_MAX && !parked && !bl_pending_take_roll(delay->pending, &roll)) return false;
   int64_t now_ms = bl_delay__now(delay);
   int64_t mono_ns = bl_clock_mono_ns(delay->broker->clock);
   /* A message that was stored before it was due would look as if it were early. */
@@ -139,12 +144,14 @@ bool bl_delay_turn(struct bl_delay *delay) {
   bool more = false;
   if ((next_ms <= now_ms || bl_pending_take_roll(delay->pending, &roll)) && !blocked) {
     bool wait = false;
-    more = fetch_ahead(delay, now_ms, mono_ns + FETCH_NS, &wait);
+    bool full = false;
+    more = fetch_ahead(delay, now_ms, mono_ns + FETCH_NS, &wait, &full);
     more = deliver_due(delay, now_ms, mono_ns + TURN_NS, &blocked) || (more && !blocked);
     blocked = blocked || wait;
     if (!more && !blocked) more = roll_some(delay, mono_ns + TURN_NS);
-    next_ms = bl_pending_next_ms(delay->pending, AHEAD_MS);
+    next_ms = bl_pending_next_ms(delay->pending, full ? 0 : AHEAD_MS);
   }
-  if (!more && (next_ms != INT64_MAX || blocked)) sleep_until(delay, next_ms, now_ms, blocked);
+  if (!more && (next_ms != INT64_MAX || blocked || parked))
+    sleep_until(delay, next_ms, now_ms, blocked);
   return more;
 }

@@ -62,6 +62,9 @@ BL_MUST_CHECK bl_err bl_delay_apply(struct bl_broker *broker, const struct bl_de
                                     struct bl_record *record, struct bl_buf *properties,
                                     struct bl_delay_place *out_place, struct bl_why *why);
 
+/* When a message that is put now would be due; now: it is not delayed. */
+int64_t bl_delay_due_ms(const struct bl_broker *broker, const struct bl_delay_ask *ask);
+
 /* The table of messageDelayLevel: "1s 5s 10m 2h 1d". FILLS up to BL_PENDING_LEVELS_MAX.
  * BL_ERR_USAGE with a sentence. */
 BL_MUST_CHECK bl_err bl_delay_levels_parse(struct bl_slice text, int64_t *out_delays_ms,
@@ -99,6 +102,8 @@ BL_MUST_CHECK bl_err bl_delay_recall(struct bl_broker *broker, const struct bl_d
 struct bl_delay_stats {
   int64_t delivered;
   int64_t cancelled;
+  int64_t dropped; /* by operators */
+  int64_t moved;
   int64_t rolled; /* appended again, so that a file could go */
   int64_t lost;   /* their records are damaged, or name no topic and queue */
   int64_t cold_reads;

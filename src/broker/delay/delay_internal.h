@@ -32,6 +32,9 @@ struct bl_delay {
   struct bl_delay_read reads[BL_DELAY_READS_MAX];
   int reading;
   bool closing;
+  int64_t started_ms;              /* sure wall clock */
+  int64_t behind_bytes;            /* delivered and not durable, at most ... */
+  int64_t behind_end;              /* ... until this log offset is visible */
   int64_t retry_ms;                /* after an append that failed: not before that, monotonic */
   struct bl_pending_entry rolling; /* with a body: the one that is being appended again */
   struct bl_delay_stats stats;
@@ -47,6 +50,9 @@ void bl_delay__fetch(struct bl_delay *delay, struct bl_pending_entry *entry);
 /* deliver.c */
 enum bl_delay_step { BL_DELAY_STEP_DONE, BL_DELAY_STEP_IDLE, BL_DELAY_STEP_BLOCKED };
 /* The next that is due. IDLE: none is. */
+/* Whether too many of the deliveries are not durable yet. */
+bool bl_delay__is_behind(struct bl_delay *delay);
+void bl_delay__note_append(struct bl_delay *delay, const struct bl_record *record);
 enum bl_delay_step bl_delay__deliver_next(struct bl_delay *delay, int64_t now_ms);
 /* An append failed: the next is tried later, and not sooner than that. */
 void bl_delay__wait(struct bl_delay *delay, bl_err err);

@@ -9,6 +9,8 @@
 
 #include "broker/broker_testlib.h"
 #include "broker/delay/delay.h"
+#include "broker/send/put.h"
+#include "store/timers/pending_internal.h"
 #include "wire/properties.h"
 
 static struct bt bt;
@@ -290,6 +292,155 @@ static void far_messages_move_on(void **state) {
   assert_int_equal(pending.count, 0);
 }
 
+/* Its record cannot be read while the disk fails: it waits, and the others do not wait for it. */
+static void a_disk_that_fails_for_a_while_loses_nothing(void **state) {
+  (void)state;
+  struct bl_pending_stats pending;
+  send_text("T", 0, timer("TIMER_DELAY_MS", 90000), "old");
+  bt_send(&bt, "Big", 0, "", 60000);
+  bt_cold(&bt);
+  bl_disk_fake_fail(bt.fake, BL_FAKE_READ, "commitlog", 0, -1, BL_ERR_IO);
+  for (int i = 0; i < 95; i++) bt_pass(&bt, 1000);
+  assert_int_equal(count_of("T", 0), 0);
+  send_text("T", 1, timer("TIMER_DELAY_MS", 500), "new");
+  pass_ms(500);
+  assert_int_equal(count_of("T", 1), 1);
+  bl_pending_stats(bt.broker->pending, &pending);
+  assert_int_equal(pending.count, 1);
+  bl_disk_fake_fail(bt.fake, BL_FAKE_READ, "commitlog", -1, 0, BL_OK);
+  for (int i = 0; i < 6; i++) bt_pass(&bt, 1000);
+  assert_int_equal(count_of("T", 0), 1);
+  assert_int_equal(bl_delay_stats(bt.broker->delay)->lost, 0);
+  for (int i = 0; i < 10; i++) bt_pass(&bt, 1000);
+  bt_restart(&bt);
+  bt_pass(&bt, 1000);
+  assert_int_equal(count_of("T", 0), 1);
+}
+
+/* It is in the snapshot while it waits for the disk, and not given up before an hour. */
+static void what_is_put_off_survives_a_crash(void **state) {
+  (void)state;
+  send_text("T", 0, timer("TIMER_DELAY_MS", 90000), "x");
+  bt_send(&bt, "Big", 0, "", 60000);
+  bt_cold(&bt);
+  bl_disk_fake_fail(bt.fake, BL_FAKE_READ, "commitlog", 0, -1, BL_ERR_IO);
+  for (int i = 0; i < 92; i++) bt_pass(&bt, 1000);
+  bt_send(&bt, "Other", 0, "", 10);
+  bl_store_snapshot_now(bt.broker->store);
+  bt_settle(&bt);
+  bl_disk_fake_fail(bt.fake, BL_FAKE_READ, "commitlog", -1, 0, BL_OK);
+  bl_disk_fake_kill(bt.fake);
+  bt_reopen_after_crash(&bt);
+  for (int i = 0; i < 7; i++) bt_pass(&bt, 1000);
+  assert_int_equal(count_of("T", 0), 1);
+}
+
+/* What others send and is not durable yet holds no delivery up. */
+static void it_goes_while_others_send(void **state) {
+  (void)state;
+  bt.settings.ring_bytes = 4 << 20;
+  bt_restart(&bt);
+  send_text("Big", 0, "", "");
+  send_text("T", 0, timer("TIMER_DELAY_MS", 1000), "x");
+  char *body = calloc(1, 60000);
+  struct bl_sent sent;
+  struct bl_why why = {{0}};
+  struct bl_send send = {.topic = BL_SLICE("Big"),
+                         .body = bl_slice_of(body, 60000),
+                         .born_host = bt.broker->store_host,
+                         .max_reconsume_times = -1,
+                         .peer = ""};
+  bt.clock.now_mono_ns += 1000000000;
+  bt.clock.now_wall_ms += 1000;
+  for (int i = 0; i < 20; i++) {
+    assert_int_equal(bl_broker_send(bt.broker, &send, &sent, &why), BL_OK);
+    bl_worker_drain(bt.pool);
+  }
+  struct bl_store_marks marks = bl_store_marks(bt.broker->store);
+  assert_true(marks.appended - marks.visible > 1 << 20);
+  bl_broker_turn(bt.broker);
+  assert_int_equal(bl_delay_stats(bt.broker->delay)->delivered, 1);
+  free(body);
+  bt_settle(&bt);
+}
+
+/* A commit that is delivered later is no commit of another half message. */
+static void a_commit_names_its_half_when_it_is_delivered(void **state) {
+  (void)state;
+  struct bl_buf properties;
+  struct bl_why why;
+  struct bl_delay_ask ask = {.delay_ms = BL_SLICE("50")};
+  struct bl_record record = {.topic = BL_SLICE("T"),
+                             .sys_flag = BL_SYS_COMMIT,
+                             .prepared_offset = 4711,
+                             .born_host = bt.broker->store_host,
+                             .store_host = bt.broker->store_host,
+                             .body = BL_SLICE("x")};
+  bl_buf_init(&properties, 1000);
+  assert_int_equal(bl_broker_put(bt.broker, &record, &properties, &ask, &why), BL_OK);
+  bl_buf_fini(&properties);
+  bt_settle(&bt);
+  pass_ms(60);
+  record = record_at("T", 0, 0);
+  assert_int_equal(record.prepared_offset, 4711);
+}
+
+/* While bytes of what is due soon fill the memory there is nothing to do but wait. */
+static void full_memory_is_no_reason_to_be_awake(void **state) {
+  (void)state;
+  bt.settings.timer_memory_bytes = 100000;
+  for (int i = 0; i < 40; i++) {
+    char properties[64];
+    snprintf(properties, sizeof(properties), "%s",
+             timer("TIMER_DELIVER_MS", bt.clock.now_wall_ms + 120000 + i));
+    bt_send(&bt, "T", 0, properties, 10000);
+  }
+  bt_restart(&bt);
+  bt_pass(&bt, 119500);
+  for (int i = 0; i < 10; i++) bt_pass(&bt, 0);
+  assert_true(bl_timers_wait_ms(&bt.timers, bl_clock_mono_ms(&bt.clock.clock)) > 0);
+  for (int i = 0; i < 700; i++) bt_pass(&bt, 1);
+  assert_int_equal(count_of("T", 0), 40);
+}
+
+/* The times of many are in files, which are damaged: they are looked up in the log, some a turn. */
+static void damaged_files_of_times_lose_and_double_nothing(void **state) {
+  (void)state;
+  struct bl_arena arena;
+  const char *const *names;
+  size_t count;
+  bl_pending__set_seal_entries(bt.broker->pending, 500);
+  for (int i = 0; i < 1700; i++) {
+    char properties[64];
+    snprintf(properties, sizeof(properties), "%s",
+             timer("TIMER_DELIVER_MS", 1700000100000 + (i * 7919) % 1700));
+    send_text("T", 0, properties, "x");
+  }
+  bl_store_snapshot_now(bt.broker->store);
+  bt_settle(&bt);
+  bl_arena_init(&arena);
+  assert_int_equal(bt.disk->ops->list(bt.disk, "/data/store/bolide/timers", &arena, &names, &count),
+                   BL_OK);
+  assert_true(count > 1);
+  for (size_t i = 0; i < 2; i++) {
+    char path[128];
+    int file;
+    snprintf(path, sizeof(path), "/data/store/bolide/timers/%s", names[i]);
+    assert_int_equal(bt.disk->ops->open(bt.disk, path, BL_OPEN_WRITE, &file, NULL), BL_OK);
+    assert_int_equal(bt.disk->ops->write(bt.disk, file, "bad", 3, 4096 + 500), BL_OK);
+    bt.disk->ops->close(bt.disk, file);
+  }
+  bl_arena_fini(&arena);
+  bt_pass(&bt, 1700000100000 - 1000 - bt.clock.now_wall_ms);
+  for (int i = 0; i < 20; i++) bt_pass(&bt, 0);
+  assert_int_equal(count_of("T", 0), 0);
+  for (int i = 0; i < 2800; i++) bt_pass(&bt, 1);
+  assert_int_equal(count_of("T", 0), 1700);
+  bt_restart(&bt);
+  bt_pass(&bt, 5000);
+  assert_int_equal(count_of("T", 0), 1700);
+}
+
 static void levels_are_read(void **state) {
   (void)state;
   int64_t levels[BL_PENDING_LEVELS_MAX];
@@ -320,6 +471,14 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_clock_that_jumps, setup, teardown),
       cmocka_unit_test_setup_teardown(a_cancelled_message_does_not_come, setup, teardown),
       cmocka_unit_test_setup_teardown(far_messages_move_on, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_disk_that_fails_for_a_while_loses_nothing, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_is_put_off_survives_a_crash, setup, teardown),
+      cmocka_unit_test_setup_teardown(it_goes_while_others_send, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_commit_names_its_half_when_it_is_delivered, setup,
+                                      teardown),
+      cmocka_unit_test_setup_teardown(full_memory_is_no_reason_to_be_awake, setup, teardown),
+      cmocka_unit_test_setup_teardown(damaged_files_of_times_lose_and_double_nothing, setup,
+                                      teardown),
       cmocka_unit_test(levels_are_read),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

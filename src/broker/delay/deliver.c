@@ -4,12 +4,17 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "broker/delay/delay_internal.h"
-#include "broker/send/light.h"
 #include "broker/send/put.h"
+#include "store/timers/look.h"
 #include "wire/properties.h"
 
 #define RETRY_MS 1000
 #define BUSY_MS 1
+/* A message that alone cannot be delivered is tried again after that. */
+#define PARK_MS 5000
+/* A record that the disk does not give for so long counts as lost. */
+#define UNREADABLE_MS 3600000
+#define RECALL_UNREADABLE_MS 10000
 
 static struct bl_log_limit lost_limit = {.per_second = 1};
 static struct bl_log_limit blocked_limit = {.per_second = 1};
@@ -19,11 +24,6 @@ static void put_number(struct bl_buf *properties, const char *name, int64_t valu
   bl_buf_put_char(properties, '\1');
   bl_buf_put_i64_text(properties, value);
   bl_buf_put_char(properties, '\2');
-}
-
-static bool is_ours(struct bl_slice name) {
-  return bl_slice_is(name, BL_PENDING_MARK) || bl_slice_is(name, BL_PENDING_DUE) ||
-         bl_slice_is(name, BL_RECORD_CRC_PROPERTY) || bl_slice_eq(name, BL_PROP_LIGHT_OFFSETS);
 }
 
 /* What RocketMQ leaves: all that was stored (DELAY, REAL_TOPIC, REAL_QID, TIMER_OUT_MS among it),
@@ -37,7 +37,7 @@ static void make_properties(struct bl_delay *delay, const struct bl_pending_entr
   bl_buf_clear(out);
   bl_pending_put_mark(out, entry);
   while (bl_properties_next(&rest, &name, &value)) {
-    if (!is_ours(name)) bl_properties_put(out, name, value);
+    if (!bl_put_is_of_one_record(name)) bl_properties_put(out, name, value);
   }
   if (!bl_slice_is(stored->topic, BL_PENDING_TIMER_TOPIC)) return;
   put_number(out, "TIMER_ENQUEUE_MS", stored->store_ms);
@@ -58,6 +58,7 @@ static bl_err make_record(struct bl_delay *delay, const struct bl_record *stored
                                    .born_host = stored->born_host,
                                    .store_host = delay->broker->store_host,
                                    .topic = topic,
+                                   .prepared_offset = stored->prepared_offset, /* of a commit */
                                    .body = stored->body};
   bool good = topic.len > 0 && topic.len <= BL_TOPIC_SPECIAL_BYTES_MAX &&
               !bl_topic_is_send_forbidden(topic) && bl_slice_i32(queue, &out_record->queue_id) &&
@@ -73,6 +74,33 @@ void bl_delay__wait(struct bl_delay *delay, bl_err err) {
     bl_log_limited(&blocked_limit, BL_LOG_WARN, "broker", "delay.blocked",
                    "error=%s going_on=\"delayed messages wait\"", bl_err_name(err));
   }
+}
+
+bool bl_delay__is_behind(struct bl_delay *delay) {
+  if (bl_store_marks(delay->broker->store).visible >= delay->behind_end) delay->behind_bytes = 0;
+  return delay->behind_bytes > BL_DELAY_BEHIND_BYTES_MAX;
+}
+
+void bl_delay__note_append(struct bl_delay *delay, const struct bl_record *record) {
+  delay->behind_bytes += record->size_bytes;
+  delay->behind_end = record->log_offset + record->size_bytes;
+}
+
+/* The top waits, and nobody for it. */
+static enum bl_delay_step put_off(struct bl_delay *delay, bl_err err) {
+  const struct bl_pending_entry *entry = bl_pending_top(delay->pending);
+  bl_log_limited(&blocked_limit, BL_LOG_WARN, "broker", "delay.put_off",
+                 "log_offset=%" PRId64 " error=%s again_ms=%d", entry->log_offset, bl_err_name(err),
+                 PARK_MS);
+  delay->stats.blocked++;
+  if (bl_pending_park(delay->pending, bl_clock_mono_ms(delay->broker->clock) + PARK_MS))
+    return BL_DELAY_STEP_DONE;
+  bl_delay__wait(delay, err);
+  return BL_DELAY_STEP_BLOCKED;
+}
+
+static bool concerns_all(bl_err err) {
+  return err == BL_ERR_BUSY || err == BL_ERR_NO_SPACE || err == BL_ERR_NOT_AVAILABLE;
 }
 
 static enum bl_delay_step lose(struct bl_delay *delay, const char *why, struct bl_slice topic) {
@@ -128,10 +156,12 @@ static enum bl_delay_step deliver(struct bl_delay *delay, const struct bl_pendin
   struct bl_why why;
   bl_err err = bl_broker_put(delay->broker, &record, &delay->properties, NULL, &why);
   if (err == BL_ERR_MESSAGE_ILLEGAL) return lose(delay, "it or its properties are too long", topic);
+  if (err != BL_OK && !concerns_all(err)) return put_off(delay, err);
   if (err != BL_OK) {
     bl_delay__wait(delay, err);
     return BL_DELAY_STEP_BLOCKED;
   }
+  bl_delay__note_append(delay, &record);
   bl_histogram_record(&delay->stats.late_us, (now_ms - entry->due_ms) * 1000);
   delay->stats.delivered++;
   bl_pending_pop(delay->pending, &popped);
@@ -140,18 +170,41 @@ static enum bl_delay_step deliver(struct bl_delay *delay, const struct bl_pendin
   return BL_DELAY_STEP_DONE;
 }
 
+/* An operator's record takes it away; it is counted when that is seen. */
+static enum bl_delay_step drop_claimed(struct bl_delay *delay) {
+  struct bl_pending_entry entry;
+  bl_pending_pop(delay->pending, &entry);
+  bl_pending_body_free(delay->pending, entry.body);
+  return BL_DELAY_STEP_DONE;
+}
+
+/* What a recall takes back is not known without its record: all wait for it, but not for long. */
+static enum bl_delay_step not_given(struct bl_delay *delay, struct bl_pending_entry *entry,
+                                    int64_t now_ms) {
+  bool recall = entry->kind == BL_PENDING_CANCEL;
+  int64_t from_ms = entry->due_ms > delay->started_ms ? entry->due_ms : delay->started_ms;
+  if (now_ms - from_ms > (recall ? RECALL_UNREADABLE_MS : UNREADABLE_MS))
+    return lose(delay, "the disk does not give its record", (struct bl_slice){NULL, 0});
+  if (!recall) return put_off(delay, BL_ERR_IO);
+  bl_pending_body_free(delay->pending, entry->body);
+  entry->body = NULL;
+  bl_delay__wait(delay, BL_ERR_IO);
+  return BL_DELAY_STEP_BLOCKED;
+}
+
 enum bl_delay_step bl_delay__deliver_next(struct bl_delay *delay, int64_t now_ms) {
   struct bl_pending_entry *entry = bl_pending_top(delay->pending);
   if (entry == NULL || entry->due_ms > now_ms) return BL_DELAY_STEP_IDLE;
-  struct bl_store_marks marks = bl_store_marks(delay->broker->store);
-  if (marks.appended - marks.visible > BL_DELAY_BEHIND_BYTES_MAX) return BL_DELAY_STEP_BLOCKED;
+  if (bl_delay__is_behind(delay)) return BL_DELAY_STEP_BLOCKED;
   if (entry->body == NULL) bl_delay__fetch(delay, entry);
   if (entry->body == NULL || entry->body->reading) {
     delay->stats.blocked++;
     return BL_DELAY_STEP_BLOCKED;
   }
+  if (bl_pending_leaves(delay->pending, entry)) return drop_claimed(delay);
   struct bl_record stored;
   struct bl_slice none = {NULL, 0};
+  if (entry->body->failed) return not_given(delay, entry, now_ms);
   if (entry->body->unreadable) return lose(delay, "its record cannot be read", none);
   bl_err err = bl_record_decode(bl_slice_of(entry->body->bytes, entry->body->len),
                                 BL_RECORD_UNCHECKED, &stored);

@@ -2,7 +2,7 @@
  * reads them ahead of time. */
 #include "broker/delay/delay_internal.h"
 
-/* What is evicted again before it could be copied, that often, counts as unreadable. */
+/* What is evicted again before it could be copied, that often, is tried later. */
 #define TRIES_MAX 8
 
 static void on_read(struct bl_store_warm *warm);
@@ -17,9 +17,15 @@ static bl_err copy(struct bl_delay *delay, int64_t log_offset, struct bl_pending
   return sound ? BL_OK : BL_ERR_CRC;
 }
 
+/* What is fenced, gone or damaged stays so; an error of the disk may pass. */
+static void judge(struct bl_pending_body *body, bl_err err) {
+  body->unreadable = err == BL_ERR_NOT_FOUND || err == BL_ERR_CRC;
+  body->failed = err != BL_OK && !body->unreadable;
+}
+
 static void end_read(struct bl_delay *delay, struct bl_delay_read *read, bl_err err) {
   read->body->reading = false;
-  if (err != BL_OK) read->body->unreadable = true;
+  judge(read->body, err);
   read->body = NULL;
   delay->reading--;
 }
@@ -51,7 +57,7 @@ void bl_delay__fetch(struct bl_delay *delay, struct bl_pending_entry *entry) {
   }
   entry->body = body;
   if (err != BL_ERR_COLD) {
-    body->unreadable = err != BL_OK;
+    judge(body, err);
     return;
   }
   struct bl_delay_read *read = delay->reads;

@@ -1,6 +1,6 @@
-/* Random schedules, recalls, snapshots, restarts, kills and losses of power against a simple model:
- * every message is delivered once, none early, none lost, in the millisecond that it was asked for
- * while the broker runs. SEED=n repeats one. */
+/* Random schedules, recalls, cancels, moves, snapshots, restarts, kills and losses of power against
+ * a simple model: every message is delivered once, none early, none lost, in the millisecond that
+ * it was asked for while the broker runs. SEED=n repeats one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "broker/broker_testlib.h"
 #include "broker/delay/delay.h"
+#include "broker/delay/operate.h"
 #include "store/timers/pending_internal.h"
 #include "wire/properties.h"
 
@@ -171,14 +172,54 @@ static void crash(bool power) {
   bt_settle(&bt);
 }
 
+/* An operator drops a message, or gives it another time. */
+static void operate_one(void) {
+  char key[32];
+  if (message_count == 0) return;
+  int id = (int)dice((uint32_t)message_count);
+  struct message *message = &messages[id];
+  snprintf(key, sizeof(key), "k%d", id);
+  struct bl_delay_change change = {.broker = bt.broker,
+                                   .topic = BL_SLICE("T"),
+                                   .uniq_key = bl_slice_text(key),
+                                   .moves = dice(3) > 0,
+                                   .new_due_ms = bt.clock.now_wall_ms + some_delay(),
+                                   .born_host = bt.broker->store_host};
+  bool changed = false;
+  bool ended = false;
+  while (!ended) {
+    ended = bl_delay_change_step(&change) == BL_DELAY_ENDED;
+    if (change.changed == 1 && !changed) {
+      if (message->delivered || (message->cancelled && change.moves))
+        fail_msg("message %d was changed", id);
+      if (change.moves) message->due_ms = change.new_due_ms;
+      message->cancelled = message->cancelled || !change.moves;
+      changed = true;
+    }
+    if (ended) break;
+    bt_pass(&bt, dice(50) == 0);
+    look();
+  }
+  if (change.err != BL_OK && change.err != BL_ERR_NOT_FOUND && change.err != BL_ERR_NOT_ALLOWED)
+    fail_msg("%s", change.why.text);
+  bl_delay_change_fini(&change);
+  bt_pass(&bt, 1);
+  all_came();
+  if (!changed && !message->delivered && !message->cancelled &&
+      message->due_ms > bt.clock.now_wall_ms)
+    fail_msg("message %d waits and was not found", id);
+}
+
 static void one_step(void) {
   uint32_t what = dice(100);
   if (what < 40) {
     for (uint32_t i = dice(10); i > 0; i--) send_one();
     bt_settle(&bt);
-  } else if (what < 45) {
+  } else if (what < 43) {
     cancel_one();
     bt_settle(&bt);
+  } else if (what < 50) {
+    operate_one();
   } else if (what < 80) {
     bt_pass(&bt, 1 + dice(40));
     all_came();

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "broker/delay/delay_internal.h"
 #include "broker/send/put.h"
+#include "store/timers/look.h"
 #include "wire/properties.h"
 
 static struct bl_log_limit lost_limit = {.per_second = 1};
@@ -52,9 +53,11 @@ static bl_err append(struct bl_delay *delay, const struct bl_pending_entry *entr
                              .born_host = stored->born_host,
                              .store_host = delay->broker->store_host,
                              .topic = BL_SLICE(BL_PENDING_TIMER_TOPIC),
+                             .prepared_offset = stored->prepared_offset,
                              .body = stored->body};
   make_properties(delay, entry, stored);
   bl_err err = bl_broker_put(delay->broker, &record, &delay->properties, NULL, &why);
+  if (err == BL_OK) bl_delay__note_append(delay, &record);
   *out_offset = record.log_offset;
   return err;
 }
@@ -77,12 +80,16 @@ enum bl_delay_step bl_delay__roll_next(struct bl_delay *delay) {
   struct bl_pending_entry *entry = &delay->rolling;
   struct bl_record stored;
   int64_t offset;
-  struct bl_store_marks marks = bl_store_marks(delay->broker->store);
   if (entry->body == NULL && !bl_pending_take_roll(delay->pending, entry))
     return BL_DELAY_STEP_IDLE;
-  if (marks.appended - marks.visible > BL_DELAY_BEHIND_BYTES_MAX) return BL_DELAY_STEP_BLOCKED;
+  if (bl_delay__is_behind(delay)) return BL_DELAY_STEP_BLOCKED;
   if (entry->body == NULL) bl_delay__fetch(delay, entry);
   if (entry->body == NULL || entry->body->reading) return BL_DELAY_STEP_BLOCKED;
+  if (entry->body->failed) {
+    end(delay);
+    bl_pending_not_rolled(delay->pending);
+    return BL_DELAY_STEP_DONE;
+  }
   bl_err err = BL_ERR_FORMAT;
   if (!entry->body->unreadable) {
     err = bl_record_decode(bl_slice_of(entry->body->bytes, entry->body->len), BL_RECORD_UNCHECKED,
@@ -90,6 +97,11 @@ enum bl_delay_step bl_delay__roll_next(struct bl_delay *delay) {
   }
   if (err != BL_OK || !bl_pending_is_of(delay->pending, entry, &stored)) {
     lose(delay, "its record cannot be read");
+    end(delay);
+    return BL_DELAY_STEP_DONE;
+  }
+  if (bl_pending_leaves(delay->pending, entry)) {
+    bl_pending_rolled(delay->pending, -1);
     end(delay);
     return BL_DELAY_STEP_DONE;
   }

@@ -11,6 +11,7 @@
 
 /* Of what was found so much is shown. */
 #define SHOWN_BYTES_MAX 24
+#define ORDINARY_NODES 32
 
 struct parser {
   struct bl_slice expression;
@@ -607,4 +608,8 @@ size_t bl_filter_bytes(const struct bl_filter *filter) {
   return sizeof(*filter) + filter->node_count * sizeof(*filter->nodes) +
          filter->name_count * (sizeof(*filter->names) + sizeof(*filter->name_hashes)) +
          filter->element_count * sizeof(*filter->elements) + filter->texts_bytes;
+}
+
+uint32_t bl_filter_cost(const struct bl_filter *filter) {
+  return 1 + filter->node_count / ORDINARY_NODES;
 }

@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/slice.h"
@@ -44,6 +45,8 @@ struct bl_filter *bl_filter_share(struct bl_filter *filter);
 void bl_filter_free(struct bl_filter *filter);
 /* What it takes in memory. */
 size_t bl_filter_bytes(const struct bl_filter *filter);
+/* What it costs to evaluate, in expressions of ordinary length. */
+uint32_t bl_filter_cost(const struct bl_filter *filter);
 
 enum bl_filter_answer {
   BL_FILTER_FALSE,

@@ -62,7 +62,7 @@ static struct bl_group *light_group(struct bl_light_group *light, struct bl_slic
 struct bl_group *bl_groups_find(const struct bl_groups *groups, struct bl_slice name) {
   struct bl_group *group = bl_map_get(&groups->table.map, name);
   if (group != NULL || groups->light == NULL || name.len > BL_GROUP_BYTES_MAX ||
-      !bl_slice_starts(name, BL_LIGHT_PREFIX))
+      !bl_light_is_name(name))
     return group;
   return light_group(groups->light, name);
 }

@@ -130,6 +130,7 @@ bool bl_locks_take(struct bl_broker *broker, struct bl_slice group_name, struct 
   bool mine = lock != NULL && bl_slice_eq(lock->client_id, client_id);
   if (lock != NULL && !mine && lock->until_ms > now_ms) return false;
   if (!mine) {
+    if (bl_group_name_check(group_name, NULL) != BL_OK) return false;
     lock = bl_locks__hold(locks, group_name, key, client_id);
     if (lock == NULL) return false;
     note_change(locks, key);

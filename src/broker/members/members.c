@@ -40,7 +40,7 @@ static void forget_ring(struct bl_member_group *group) {
   bl_ring_free(group->ring);
   group->ring = NULL;
   bl_buf_fini(&group->ids_answer);
-  group->changes++;
+  group->changes = ++group->broker->members.changes;
 }
 
 static void free_group(struct bl_member_group *group) {

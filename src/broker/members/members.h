@@ -74,7 +74,9 @@ struct bl_member_group {
   struct bl_list in_disagreeing; /* while they want several things */
   struct bl_ring *ring;     /* HELD: its members in order; NULL: not asked for since one came */
   struct bl_buf ids_answer; /* to who asks for them (38), as it is sent; empty: likewise */
-  uint32_t changes;         /* of its members and their ids */
+  /* Another number after each change of its members or their ids; no group of that name had it
+   * before. */
+  uint64_t changes;
   struct bl_timer notice_timer;
   int64_t last_notice_ms;
   bool notice_again;           /* somebody came or went while they are told */
@@ -104,6 +106,7 @@ struct bl_members {
   struct bl_timer sweep;
   struct bl_list disagreeing; /* struct bl_member_group */
   uint32_t disagreeing_count;
+  uint64_t changes;
   int64_t refused; /* heartbeats over a limit */
   int64_t notices; /* sent to members */
   struct bl_log_limit disagree_limit;

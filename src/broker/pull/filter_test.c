@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -200,6 +201,25 @@ static void found_ones_do_not_wait_for_the_end(void **state) {
   assert_in_range(last_next, 32, 256);
 }
 
+/* One that takes as long as many others is not let go on as far. */
+static void a_long_expression_is_cut_sooner(void **state) {
+  (void)state;
+  enum { PARTS = 350 };
+  char *text = malloc(PARTS * 24);
+  size_t len = 0;
+  for (int i = 0; i < PARTS; i++)
+    len += (size_t)snprintf(text + len, 24, "%sregion = 'r%d'", i > 0 ? " OR " : "", i);
+  send("T", 40, US);
+  struct bl_pull pull = pull_of("T", 0, text);
+  step_ns = 200000;
+  assert_true(start_pull(&pull));
+  assert_int_equal(pull.scanned, 1);
+  for (int turns = 0; answers == 0 && turns < 100; turns++) bl_broker_turn(bt.broker);
+  assert_int_equal(last_code, 20);
+  assert_int_equal(last_next, 40);
+  free(text);
+}
+
 static void many_at_once_share_a_turn(void **state) {
   (void)state;
   send("T", 800, US);
@@ -300,10 +320,15 @@ static void tags_where_messages_expire(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(what_matches_is_given),         TEST(limits_of_an_answer),
-      TEST(a_long_search_is_cut_by_turns), TEST(found_ones_do_not_wait_for_the_end),
-      TEST(many_at_once_share_a_turn),     TEST(a_hold_wakes_for_what_matches),
-      TEST(cold_ones_are_read_once),       TEST(retry_topics),
+      TEST(what_matches_is_given),
+      TEST(limits_of_an_answer),
+      TEST(a_long_search_is_cut_by_turns),
+      TEST(found_ones_do_not_wait_for_the_end),
+      TEST(a_long_expression_is_cut_sooner),
+      TEST(many_at_once_share_a_turn),
+      TEST(a_hold_wakes_for_what_matches),
+      TEST(cold_ones_are_read_once),
+      TEST(retry_topics),
       TEST(tags_where_messages_expire),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

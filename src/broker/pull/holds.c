@@ -10,6 +10,8 @@
 /* The core is not held longer than that by holds; the clock is looked at now and then. */
 #define WAKES_NS_PER_TURN 200000
 #define WAKES_PER_LOOK 8
+/* It is looked at after so many bytes, too: they may have been copied out of files. */
+#define WAKES_BYTES_PER_LOOK (32 << 10)
 /* Of those that wait for the disk so many are looked at when a place is free. */
 #define COLD_LOOKS 64
 
@@ -67,15 +69,17 @@ static void make_ready(struct bl_hold *hold) {
 struct said {
   const struct bl_filter *filter;
   bool wanted;
+  uint32_t compared; /* by bl_filter_cost */
 };
 
 static bool wants_record(const struct bl_wanted *wanted, const struct bl_record *record,
                          struct said *said) {
-  if (wanted->group != NULL) return bl_wanted_record(wanted, record->properties);
-  if (said->filter != wanted->filter->filter) {
-    said->filter = wanted->filter->filter;
-    said->wanted = bl_wanted_record(wanted, record->properties);
-  }
+  if (wanted->group == NULL && said->filter == wanted->filter->filter) return said->wanted;
+  /* Woken, it looks by itself, and has its time for that. */
+  if (said->compared >= BL_HOLDS_COMPARED_MAX) return true;
+  said->compared += bl_filter_cost(wanted->filter->filter);
+  said->filter = wanted->group == NULL ? wanted->filter->filter : NULL;
+  said->wanted = bl_wanted_record(wanted, record->properties);
   return said->wanted;
 }
 
@@ -141,6 +145,7 @@ void bl_holds_init(struct bl_broker *broker) {
   bl_list_init(&broker->holds.ready);
   bl_list_init(&broker->holds.cold);
   bl_map_init(&broker->holds.by_conn);
+  broker->holds.filter_bytes_max = BL_HOLDS_FILTER_BYTES_MAX;
   bl_queues_on_entry(broker->queues, on_entry, broker);
 }
 
@@ -153,6 +158,7 @@ static void free_hold(struct bl_hold *hold) {
   bl_list_remove(&hold->of_conn);
   bl_subscription_free(hold->filter);
   free(hold->texts);
+  holds->filter_bytes -= hold->filter_bytes;
   free(hold);
   holds->count--;
 }
@@ -205,6 +211,27 @@ static char *put_text(char *at, struct bl_slice from, struct bl_slice *out) {
   return at + from.len;
 }
 
+/* An expression that does not count is not kept: a header may have a megabyte of it. */
+static void keep_texts(struct bl_hold *hold) {
+  struct bl_pull *pull = &hold->pull;
+  if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) == 0) {
+    pull->subscription = (struct bl_slice){NULL, 0};
+    pull->expression_type = (struct bl_slice){NULL, 0};
+  }
+  hold->texts = malloc(pull->group.len + pull->topic.len + pull->subscription.len +
+                       pull->expression_type.len + 1);
+  BL_ASSERT(hold->texts != NULL);
+  char *at = put_text(hold->texts, pull->group, &pull->group);
+  at = put_text(at, pull->topic, &pull->topic);
+  at = put_text(at, pull->subscription, &pull->subscription);
+  put_text(at, pull->expression_type, &pull->expression_type);
+}
+
+static int64_t filter_bytes_of(const struct bl_pull *pull) {
+  if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) == 0) return 0;
+  return BL_HOLDS_FILTER_FACTOR * (int64_t)(pull->subscription.len + pull->expression_type.len);
+}
+
 static struct bl_hold *new_hold(struct bl_broker *broker, const struct bl_ticket *ticket,
                                 const struct bl_pull *pull, struct bl_queue *queue) {
   struct bl_hold *hold = calloc(1, sizeof(*hold));
@@ -212,13 +239,8 @@ static struct bl_hold *new_hold(struct bl_broker *broker, const struct bl_ticket
   hold->broker = broker;
   hold->ticket = *ticket;
   hold->pull = *pull;
-  hold->texts = malloc(pull->group.len + pull->topic.len + pull->subscription.len +
-                       pull->expression_type.len + 1);
-  BL_ASSERT(hold->texts != NULL);
-  char *at = put_text(hold->texts, pull->group, &hold->pull.group);
-  at = put_text(at, pull->topic, &hold->pull.topic);
-  at = put_text(at, pull->subscription, &hold->pull.subscription);
-  put_text(at, pull->expression_type, &hold->pull.expression_type);
+  hold->filter_bytes = filter_bytes_of(pull);
+  keep_texts(hold);
   snprintf(hold->peer, sizeof(hold->peer), "%s", pull->peer);
   hold->pull.peer = hold->peer;
   if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) == 0) {
@@ -227,24 +249,26 @@ static struct bl_hold *new_hold(struct bl_broker *broker, const struct bl_ticket
   }
   hold->timer.fire = on_deadline;
   hold->queue = queue;
-  hold->deadline_ms = bl_clock_mono_ms(broker->clock) + pull->suspend_ms;
   broker->holds.count++;
+  broker->holds.filter_bytes += hold->filter_bytes;
   add_to_conn(&broker->holds, hold);
   return hold;
 }
 
-static bool may_hold(struct bl_broker *broker, uint64_t conn_id) {
-  const struct bl_conn_holds *of_conn = bl_map_get(&broker->holds.by_conn, conn_key(&conn_id));
+static bool may_hold(struct bl_broker *broker, uint64_t conn_id, const struct bl_pull *pull) {
+  struct bl_holds *holds = &broker->holds;
+  const struct bl_conn_holds *of_conn = bl_map_get(&holds->by_conn, conn_key(&conn_id));
   bool has_place = of_conn == NULL || of_conn->count < broker->settings->holds_per_conn_max;
-  if (broker->holds.count < broker->settings->holds_max && has_place && !broker->closing)
+  bool has_room = holds->filter_bytes + filter_bytes_of(pull) <= holds->filter_bytes_max;
+  if (holds->count < broker->settings->holds_max && has_place && has_room && !broker->closing)
     return true;
-  broker->holds.refused++;
+  holds->refused++;
   return false;
 }
 
 bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket,
                    const struct bl_pull *pull, struct bl_queue *queue) {
-  if (!may_hold(broker, ticket->conn_id)) return false;
+  if (!may_hold(broker, ticket->conn_id, pull)) return false;
   struct bl_hold *hold = new_hold(broker, ticket, pull, queue);
   if ((pull->sys_flag & BL_PULL_SUBSCRIPTION) != 0) {
     /* It was parsed a moment ago. */
@@ -253,7 +277,7 @@ bool bl_holds_park(struct bl_broker *broker, const struct bl_ticket *ticket,
     BL_ASSERT(bl_subscription_compile(hold->filter, &broker->filters, NULL) == BL_OK);
   }
   bl_list_add_last(&holds_of(queue)->list, &hold->node);
-  bl_timer_set(broker->timers, &hold->timer, hold->deadline_ms);
+  bl_timer_set(broker->timers, &hold->timer, bl_clock_mono_ms(broker->clock) + pull->suspend_ms);
   return true;
 }
 
@@ -319,7 +343,8 @@ static void start_cold(struct bl_holds *holds) {
 static void wait_for_disk(struct bl_hold *hold, const struct bl_cold_place *place) {
   struct bl_broker *broker = hold->broker;
   hold->place = *place;
-  if (hold->cold_count++ == 0) {
+  /* Its time may have ended while it was ready, unnoticed: it is not without an end. */
+  if (hold->cold_count++ == 0 || hold->timer.place == 0) {
     bl_timer_set(broker->timers, &hold->timer, bl_clock_mono_ms(broker->clock) + BL_COLD_WAIT_MS);
   }
   if (may_read(hold)) {
@@ -335,14 +360,14 @@ static void wait_for_disk(struct bl_hold *hold, const struct bl_cold_place *plac
 bool bl_holds_warm(struct bl_broker *broker, const struct bl_ticket *ticket,
                    const struct bl_pull *pull, struct bl_queue *queue,
                    const struct bl_cold_place *cold) {
-  if (!may_hold(broker, ticket->conn_id)) return false;
+  if (!may_hold(broker, ticket->conn_id, pull)) return false;
   wait_for_disk(new_hold(broker, ticket, pull, queue), cold);
   return true;
 }
 
 bool bl_holds_go_on(struct bl_broker *broker, const struct bl_ticket *ticket,
                     const struct bl_pull *pull, struct bl_queue *queue) {
-  if (!may_hold(broker, ticket->conn_id)) return false;
+  if (!may_hold(broker, ticket->conn_id, pull)) return false;
   struct bl_hold *hold = new_hold(broker, ticket, pull, queue);
   hold->state = BL_HOLD_READY;
   bl_list_add_last(&broker->holds.ready, &hold->node);
@@ -418,12 +443,15 @@ bool bl_holds_turn(struct bl_broker *broker) {
   holds->looking_ns = 0;
   if (bl_list_empty(&holds->ready)) return false;
   int64_t until_ns = bl_clock_mono_ns(broker->clock) + WAKES_NS_PER_TURN;
+  int64_t bytes = broker->stats.get_bytes;
   for (int i = 1; !bl_list_empty(&holds->ready); i++) {
     int64_t looked = broker->stats.filter_looked;
     int64_t cuts = broker->stats.filter_cuts;
     answer(BL_CONTAINER(holds->ready.next, struct bl_hold, node), bl_broker_arena(broker));
     if (broker->stats.filter_cuts != cuts) break; /* it had what there is for one */
-    bool look = i % WAKES_PER_LOOK == 0 || broker->stats.filter_looked != looked;
+    bool large = broker->stats.get_bytes - bytes >= WAKES_BYTES_PER_LOOK;
+    bool look = large || i % WAKES_PER_LOOK == 0 || broker->stats.filter_looked != looked;
+    if (large) bytes = broker->stats.get_bytes;
     if (look && bl_clock_mono_ns(broker->clock) >= until_ns) break;
   }
   return !bl_list_empty(&holds->ready);

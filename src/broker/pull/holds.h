@@ -16,6 +16,13 @@
 
 struct bl_broker;
 
+/* What a carried expression takes: its text, and at most some seven times that when compiled. */
+#define BL_HOLDS_FILTER_FACTOR 8
+#define BL_HOLDS_FILTER_BYTES_MAX (512LL << 20)
+/* Expressions that one message is compared with before held pulls are woken to look themselves; a
+ * long one counts as several (bl_filter_cost). */
+#define BL_HOLDS_COMPARED_MAX 64
+
 /* Where a hold is: in its queue's list; in `ready`; in `cold`, because too many wait for the disk
  * already; in no list while the disk is read for it. */
 enum bl_hold_state { BL_HOLD_QUEUED, BL_HOLD_READY, BL_HOLD_COLD, BL_HOLD_READING };
@@ -35,7 +42,7 @@ struct bl_hold {
   struct bl_subscription
       *filter;     /* HELD: what the pull carries; NULL: the group's, looked up when woken */
   int64_t version; /* of the group's subscription when the client asked */
-  int64_t deadline_ms;
+  int64_t filter_bytes;
   struct bl_conn_holds *conn; /* NULL: closed */
   struct bl_queue *queue;
   struct bl_cold_place place; /* what it waits for */
@@ -55,6 +62,8 @@ struct bl_holds {
   struct bl_map by_conn; /* connection id, 8 bytes -> its holds */
   struct bl_list cold;
   int32_t count;
+  int64_t filter_bytes; /* that expressions which pulls carry may take */
+  int64_t filter_bytes_max;
   int64_t refused;      /* over the limits */
   int32_t reading;      /* pulls that the disk is read for */
   int32_t cold_waiting; /* pulls that wait until the limits of that allow it */

@@ -21,7 +21,8 @@
 #define READ_BYTES_MAX (1 << 20)
 #define HINTS_MAX 16
 /* One pull looks through records by SQL92 no longer than that in a turn; all pulls that one turn
- * brings together about so long, and each for one look at the clock, which is once in so many. */
+ * brings together about so long, and each for one look at the clock, which is once in so many (a
+ * long expression counts as several). */
 #define FILTER_NS_PER_PULL 100000
 #define FILTER_NS_PER_TURN 400000
 #define FILTER_LOOKS 32
@@ -40,7 +41,8 @@ struct scan {
   bool removed; /* a record that matched is not in the log any more */
   /* of looking through records */
   int64_t until_ns;
-  int32_t looks;
+  uint32_t looks; /* since the clock was looked at */
+  uint32_t look_cost;
   bool cut;    /* its time is over */
   char *spare; /* in the arena: read into, and not part of the answer */
   size_t spare_bytes;
@@ -276,7 +278,9 @@ static void put_span(struct scan *scan, const struct span *span,
 
 /* Its time in this turn is over. */
 static bool is_over_time(struct scan *scan) {
-  if (++scan->looks % FILTER_LOOKS != 0) return false;
+  scan->looks += scan->look_cost;
+  if (scan->looks < FILTER_LOOKS) return false;
+  scan->looks = 0;
   scan->cut = bl_clock_mono_ns(scan->broker->clock) >= scan->until_ns;
   return scan->cut;
 }
@@ -552,6 +556,8 @@ static bl_err run(struct bl_broker *broker, const struct bl_pull *pull, bool fir
 static bl_err run_in_time(struct bl_broker *broker, const struct bl_pull *pull, bool first,
                           struct scan *scan, struct bl_topic *topic) {
   if (!bl_wanted_needs_record(&scan->wanted)) return run(broker, pull, first, scan, topic);
+  const struct bl_filter *filter = scan->wanted.filter->filter;
+  scan->look_cost = filter != NULL ? bl_filter_cost(filter) : 1;
   int64_t from_ns = bl_clock_mono_ns(broker->clock);
   int64_t left_ns = FILTER_NS_PER_TURN - broker->holds.looking_ns;
   scan->until_ns = from_ns + (left_ns < FILTER_NS_PER_PULL ? left_ns : FILTER_NS_PER_PULL);

@@ -94,6 +94,11 @@ static void store(struct reply *reply) {
   }
   reply->result.queue_offset = sent.queue_offset;
   reply->result.log_offset = sent.log_offset;
+  if (sent.duplicate) { /* it is durable, and nothing was appended that could be waited for */
+    reply->result.stored = true;
+    end(reply);
+    return;
+  }
   reply->waiter.done = on_durable;
   bl_store_wait(broker->store, &reply->waiter, sent.end_offset);
 }

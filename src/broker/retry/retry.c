@@ -4,9 +4,10 @@
 
 #include "base/assert.h"
 #include "broker/broker.h"
-#include "broker/delay/delay.h"
 #include "broker/retention/retention.h"
 #include "broker/retry/policy.h"
+#include "broker/send/light.h"
+#include "broker/send/put.h"
 #include "broker/ttl/ttl.h"
 #include "wire/properties.h"
 
@@ -110,12 +111,12 @@ static bl_err make_plan(struct bl_broker *broker, const struct bl_send_back *bac
 }
 
 /* What is said anew of each retry, belongs to the delivery that failed, or would show the message
- * to others than the group. */
-static bool is_left_out(struct bl_slice name) {
-  return bl_slice_eq(name, BL_PROP_WAIT) || bl_slice_is(name, BL_RECORD_CRC_PROPERTY) ||
-         bl_slice_is(name, BL_PENDING_MARK) || bl_slice_is(name, BL_PENDING_DUE) ||
-         bl_slice_starts(name, BL_SLICE("INNER_MULTI_")) || bl_slice_eq(name, BL_PROP_DELAY) ||
-         bl_slice_starts(name, BL_SLICE("TIMER_"));
+ * to others than the group. A dead letter does not expire. */
+static bool is_left_out(struct bl_slice name, bool dead) {
+  return bl_put_is_of_one_record(name) || bl_slice_eq(name, BL_PROP_WAIT) ||
+         bl_slice_eq(name, BL_PROP_LIGHT_NAMES) || bl_slice_eq(name, BL_PROP_DELAY) ||
+         bl_slice_starts(name, BL_SLICE("TIMER_")) ||
+         (dead && bl_slice_eq(name, BL_PROP_EXPIRES_AT));
 }
 
 /* The properties of the retry; those of its delay into *ask, as text in `number`. */
@@ -129,7 +130,7 @@ static void put_properties(const struct plan *plan, const struct bl_record *orig
   memset(ask, 0, sizeof(*ask));
   bl_buf_clear(out);
   while (bl_properties_next(&rest, &name, &value)) {
-    if (is_left_out(name) || bl_delay_take(ask, name, value)) continue;
+    if (is_left_out(name, plan->dead) || bl_delay_take(ask, name, value)) continue;
     has_topic = has_topic || bl_slice_eq(name, BL_PROP_RETRY_TOPIC);
     has_id = has_id || bl_slice_eq(name, BL_PROP_ORIGIN_MESSAGE_ID);
     bl_properties_put(out, name, value);
@@ -165,30 +166,6 @@ static bl_err check_origin(const struct bl_send_back *back, const struct bl_reco
   return BL_OK;
 }
 
-static bl_err append_error(struct bl_broker *broker, bl_err err, struct bl_why *why) {
-  struct bl_why reason;
-  bool full = err == BL_ERR_NO_SPACE || bl_store_full(broker->store, NULL);
-  if (full && bl_err_code(err) == bl_err_code(BL_ERR_NOT_AVAILABLE))
-    return bl_retention_full(broker->retention, err, why);
-  if (err == BL_ERR_NOT_AVAILABLE && bl_store_failed(broker->store, &reason))
-    return bl_why_set(why, err, "the store stopped: %s", reason.text);
-  if (err == BL_ERR_BUSY)
-    return bl_why_set(why, err, "broker busy: the log has no room now; try again");
-  return bl_why_set(why, err, "%s", bl_err_text(err));
-}
-
-static void count(struct bl_broker *broker, const struct plan *plan, struct bl_topic *topic,
-                  const struct bl_record *record) {
-  struct bl_broker_stats *stats = &broker->stats;
-  if (topic != NULL) {
-    topic->put_count++;
-    topic->put_bytes += record->size_bytes;
-  }
-  stats->put_count++;
-  stats->put_bytes += record->size_bytes;
-  *(plan->dead ? &stats->dead_letters : &stats->sent_back) += 1;
-}
-
 static void start_record(const struct bl_broker *broker, const struct plan *plan,
                          const struct bl_record *origin, struct bl_record *record) {
   *record = *origin;
@@ -202,33 +179,15 @@ static void start_record(const struct bl_broker *broker, const struct plan *plan
 static bl_err append(struct bl_broker *broker, const struct plan *plan,
                      const struct bl_record *origin, int64_t *out_end, struct bl_why *why) {
   struct bl_buf *properties = &broker->sends.properties;
-  struct bl_delay_place place;
   struct bl_delay_ask ask;
   struct bl_record record;
   char number[NUMBER_BYTES];
   put_properties(plan, origin, number, &ask, properties);
   start_record(broker, plan, origin, &record);
-  bl_ttl_note(broker, &record, bl_buf_slice(properties));
-  bl_err err = bl_delay_apply(broker, &ask, &record, properties, &place, why);
+  bl_err err = bl_broker_put(broker, &record, properties, &ask, why);
   if (err != BL_OK) return err;
-  if (properties->failed) {
-    return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
-                      "the properties of the message leave no room for those of a retry: they "
-                      "have at most %d bytes together",
-                      BL_RECORD_PROPERTIES_BYTES_MAX);
-  }
-  if (place.queue == NULL) {
-    place.topic = plan->topic;
-    err = bl_broker_open_queue(broker, plan->topic, plan->queue_id, &place.queue);
-    if (err != BL_OK) return append_error(broker, err, why);
-  }
-  record.properties = bl_buf_slice(properties);
-  record.queue_offset = bl_queue_assigned_offset(place.queue);
-  err = bl_store_append(broker->store, &record);
-  if (err != BL_OK) return append_error(broker, err, why);
-  bl_queue_assign_at(place.queue, 1, record.log_offset);
   *out_end = record.log_offset + record.size_bytes;
-  count(broker, plan, place.topic, &record);
+  *(plan->dead ? &broker->stats.dead_letters : &broker->stats.sent_back) += 1;
   return BL_OK;
 }
 

@@ -221,7 +221,11 @@ static void put_cold(struct table *table, const struct bl_broker *broker) {
   put_i64(table, "holds", holds->count);
   put_i64(table, "holdsMax", broker->settings->holds_max);
   put_i64(table, "holdsMaxPerClient", broker->settings->holds_per_conn_max);
+  put_i64(table, "holdsFilterBytes", holds->filter_bytes);
+  put_i64(table, "holdsFilterBytesMax", holds->filter_bytes_max);
   put_i64(table, "holdsRefused", holds->refused);
+  put_i64(table, "questionsWaiting", broker->stats.questions);
+  put_i64(table, "questionsRefused", broker->stats.questions_refused);
   put_i64(table, "coldPullsReading", holds->reading);
   put_i64(table, "coldPullsReadingMax", BL_COLD_READING_MAX);
   put_i64(table, "coldPullsWaiting", holds->cold_waiting);
@@ -264,11 +268,15 @@ static void put_delays(struct table *table, const struct bl_broker *broker) {
   put_i64(table, "timersOnDisk", pending.disk_count);
   put_i64(table, "timersFiles", pending.files);
   put_i64(table, "timersInFlight", pending.in_flight);
+  put_i64(table, "timersPutOff", pending.parked);
+  put_i64(table, "timersPutOffMax", BL_PENDING_PARKED_MAX);
   put_i64(table, "timersMemoryBytes", pending.memory_bytes);
   put_i64(table, "timersBodyBytes", pending.body_bytes);
   put_i64(table, "timersBodyMaxBytes", broker->settings->timer_memory_bytes);
   put_i64(table, "timersDelivered", stats->delivered);
   put_i64(table, "timersCancelled", stats->cancelled);
+  put_i64(table, "timersDroppedByOperators", stats->dropped);
+  put_i64(table, "timersMovedByOperators", stats->moved);
   put_i64(table, "timersRolled", stats->rolled);
   put_i64(table, "timersLost", stats->lost);
   put_i64(table, "timersColdReads", stats->cold_reads);

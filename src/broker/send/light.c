@@ -7,6 +7,10 @@
 #include "broker/broker.h"
 #include "store/entry.h"
 
+#define OFFSET_BYTES_MAX 20 /* digits, comma */
+/* What the delivery of a delayed message adds besides (broker/delay). */
+#define LATER_BYTES 192
+
 bl_err bl_light_open(struct bl_broker *broker, struct bl_slice name, struct bl_queue **out_queue) {
   const struct bl_broker_settings *settings = broker->settings;
   *out_queue = bl_queues_find(broker->queues, name, BL_LIGHT_QUEUE_ID);
@@ -57,15 +61,35 @@ static void room_for_queues(struct bl_sends *sends, uint32_t count) {
   sends->light_cap = count;
 }
 
+/* Whether records of that topic may go to the queues of the list, without the empty end as Java
+ * splits. */
+static bool is_wanted(const struct bl_broker *broker, struct bl_slice topic,
+                      struct bl_slice *names) {
+  while (names->len > 0 && names->ptr[names->len - 1] == ',') names->len--;
+  return names->len > 0 && broker->settings->lmq_enable &&
+         broker->settings->multi_dispatch_enable && bl_light_is_allowed(topic);
+}
+
+bl_err bl_light_prepare_later(struct bl_broker *broker, struct bl_slice topic,
+                              struct bl_slice names, struct bl_buf *properties,
+                              struct bl_why *why) {
+  uint32_t count = 0;
+  if (is_wanted(broker, topic, &names)) {
+    bl_err err = check_names(names, &count, why);
+    if (err != BL_OK) return err;
+  }
+  size_t bytes = LATER_BYTES + (count > 0 ? BL_PROP_LIGHT_OFFSETS.len + 2 : 0) +
+                 (size_t)count * OFFSET_BYTES_MAX;
+  if (properties->max_bytes - properties->len < bytes) properties->failed = true;
+  return BL_OK;
+}
+
 bl_err bl_light_prepare(struct bl_broker *broker, struct bl_slice topic, struct bl_slice names,
                         struct bl_buf *properties, struct bl_why *why) {
   struct bl_sends *sends = &broker->sends;
   uint32_t count = 0;
   sends->light_count = 0;
-  while (names.len > 0 && names.ptr[names.len - 1] == ',') names.len--; /* as Java splits */
-  if (names.len == 0 || !broker->settings->lmq_enable || !broker->settings->multi_dispatch_enable ||
-      !bl_light_is_allowed(topic))
-    return BL_OK;
+  if (!is_wanted(broker, topic, &names)) return BL_OK;
   bl_err err = check_names(names, &count, why);
   if (err != BL_OK || count == 0) return err;
   room_for_queues(sends, count);

@@ -34,6 +34,11 @@ BL_MUST_CHECK bl_err bl_light_open(struct bl_broker *broker, struct bl_slice nam
  * and who appends it nevertheless puts it into its own queue alone. */
 bl_err bl_light_prepare(struct bl_broker *broker, struct bl_slice topic, struct bl_slice names,
                         struct bl_buf *properties, struct bl_why *why);
+/* The same check for a message that is delivered later, from whose stored properties the above is
+ * done then. Without room for what delivery adds `properties` fail. BL_ERR_MESSAGE_ILLEGAL with
+ * `why`. */
+bl_err bl_light_prepare_later(struct bl_broker *broker, struct bl_slice topic,
+                              struct bl_slice names, struct bl_buf *properties, struct bl_why *why);
 /* The record was appended: its offsets in the light queues are taken. After a bl_light_prepare that
  * did nothing it does nothing. */
 void bl_light_take(struct bl_broker *broker);

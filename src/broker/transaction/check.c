@@ -18,6 +18,8 @@
 #define LOOKS_PER_TURN 4096
 #define ASKED_PER_TURN 32
 #define HOUR_MS 3600000LL
+/* An op record that names one half, and what the names of topics may differ. */
+#define OP_RECORD_BYTES 1024
 
 static struct bl_log_limit discard_limit = {.per_second = 1};
 static struct bl_log_limit unreadable_limit = {.per_second = 1};
@@ -29,16 +31,20 @@ static bool is_ending(const struct bl_transactions *transactions, int64_t log_of
 
 /* TransactionalMessageServiceImpl#check. */
 static bool is_due(const struct bl_transactions *transactions, const struct bl_half *half) {
-  int64_t age_ms = bl_clock_wall_ms(transactions->broker->clock) - half->born_ms;
+  int64_t age_ms = bl_transaction__age_ms(transactions, half);
   if (half->immunity_s >= 0) return age_ms > (int64_t)half->immunity_s * 1000;
   return age_ms < 0 || age_ms > transactions->broker->settings->transaction_timeout_ms;
 }
 
+/* Its file would be gone, but for it. */
+static bool is_over(const struct bl_transactions *transactions, const struct bl_half *half) {
+  int64_t reserved_ms = transactions->broker->settings->file_reserved_hours * HOUR_MS;
+  return bl_transaction__age_ms(transactions, half) > reserved_ms;
+}
+
 static bool is_given_up(const struct bl_transactions *transactions, const struct bl_half *half) {
-  const struct bl_broker_settings *settings = transactions->broker->settings;
-  int64_t age_ms = bl_clock_wall_ms(transactions->broker->clock) - half->born_ms;
-  return half->checks >= settings->transaction_check_max ||
-         age_ms > settings->file_reserved_hours * HOUR_MS;
+  return half->checks >= transactions->broker->settings->transaction_check_max ||
+         is_over(transactions, half);
 }
 
 /* One producer of the group, another each time. */
@@ -130,6 +136,9 @@ static void give_up(struct bl_transactions *transactions, const struct bl_record
                                    .perm = BL_PERM_READ | BL_PERM_WRITE};
   struct bl_topic *topic = bl_topics_find(&broker->topics, change.name);
   bl_err err = topic != NULL ? BL_OK : bl_broker_put_topic(broker, &change, &topic, &end);
+  /* Both or none, so that it is moved once. */
+  if (err == BL_OK && stored != NULL)
+    err = bl_store_can_append(broker->store, (int64_t)stored->size_bytes + OP_RECORD_BYTES);
   if (err == BL_OK && stored != NULL) {
     bl_buf_clear(properties);
     bl_properties_put_without(properties, stored->properties, BL_SLICE(BL_RECORD_CRC_PROPERTY));
@@ -158,7 +167,10 @@ static void on_read(struct bl_record_fetch *fetch) {
     bl_log_limited(&unreadable_limit, BL_LOG_ERROR, "broker", "transaction.unreadable",
                    "log_offset=%" PRId64 " error=%s", fetch->log_offset, bl_err_name(fetch->err));
   }
-  if (open && is_given_up(transactions, half)) {
+  /* An error of the disk may pass: then it is asked for in a later round. */
+  bool gone = fetch->err == BL_ERR_NOT_FOUND || fetch->err == BL_ERR_CRC;
+  bool waits = stored == NULL && !gone && open && !is_over(transactions, half);
+  if (open && !waits && is_given_up(transactions, half)) {
     give_up(transactions, stored, half);
   } else if (open && stored != NULL) {
     ask(transactions, stored, half, &fetch->arena);

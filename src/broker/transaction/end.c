@@ -41,11 +41,20 @@ static bl_err again(struct bl_transactions *transactions, const struct bl_transa
                     end->commit ? "committed" : "rolled back");
 }
 
+int64_t bl_transaction__age_ms(const struct bl_transactions *transactions,
+                               const struct bl_half *half) {
+  int64_t age_ms;
+  if (!__builtin_sub_overflow(bl_clock_wall_ms(transactions->broker->clock), half->born_ms,
+                              &age_ms))
+    return age_ms;
+  return half->born_ms < 0 ? INT64_MAX : INT64_MIN;
+}
+
 /* EndTransactionProcessor#rejectCommitOrRollback. */
 static bool is_too_late(const struct bl_transactions *transactions, const struct bl_half *half,
                         const struct bl_transaction_end *end) {
   if (end->from_check || half->immunity_s < 0) return false;
-  int64_t age_ms = bl_clock_wall_ms(transactions->broker->clock) - half->born_ms;
+  int64_t age_ms = bl_transaction__age_ms(transactions, half);
   return age_ms > (int64_t)half->immunity_s * 1000;
 }
 
@@ -106,7 +115,7 @@ static bl_err put_commit(struct bl_transactions *transactions, const struct bl_r
   struct bl_slice value;
   bl_buf_clear(properties);
   while (bl_properties_next(&rest, &name, &value)) {
-    if (bl_slice_is(name, BL_RECORD_CRC_PROPERTY) || bl_delay_take(&ask, name, value)) continue;
+    if (bl_put_is_of_one_record(name) || bl_delay_take(&ask, name, value)) continue;
     bl_properties_put(properties, name, value);
   }
   int32_t queue_id;

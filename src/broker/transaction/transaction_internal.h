@@ -52,6 +52,10 @@ struct bl_record bl_transaction__copy(const struct bl_transactions *transactions
 bl_err bl_transaction__put_op(struct bl_transactions *transactions, struct bl_slice body,
                               int64_t *out_end, struct bl_why *why);
 
+/* end.c: how old it is; born_ms is the sender's and may be anything */
+int64_t bl_transaction__age_ms(const struct bl_transactions *transactions,
+                               const struct bl_half *half);
+
 /* check.c */
 void bl_transaction__round_timer(struct bl_timer *timer, int64_t now_ms);
 /* A part of the round. true: more. */

@@ -168,6 +168,47 @@ static void rounds_give_up_and_tell_where_to_go_on(void **state) {
       2);
 }
 
+/* What RocketMQ's broker says of a half that it stored again, a sender does not. */
+static void a_sender_moves_no_half(void **state) {
+  (void)state;
+  struct bl_halves_stats stats;
+  char properties[64];
+  assert_true(send_half(""));
+  bt_settle(&bt);
+  snprintf(properties, sizeof(properties),
+           "TRAN_PREPARED_QUEUE_OFFSET\001%lld\2TRANSACTION_CHECK_TIMES\00115\2",
+           (long long)known[0].queue_offset);
+  assert_true(send_half(properties));
+  bt_settle(&bt);
+  bl_halves_stats(bt.broker->halves, &stats);
+  assert_int_equal(stats.open, 2);
+  assert_int_equal(bl_halves_find(bt.broker->halves, known[1].log_offset)->checks, 0);
+  assert_int_equal(end_half(0, true, false), BL_OK);
+  assert_int_equal(end_half(1, true, false), BL_OK);
+  bt_settle(&bt);
+  assert_int_equal(count_of("Orders", 1), 2);
+}
+
+/* Given up while the disk fails, the message would be nowhere. */
+static void it_is_not_given_up_while_the_disk_fails(void **state) {
+  (void)state;
+  struct bl_halves_stats stats;
+  assert_true(send_half(""));
+  bt_settle(&bt);
+  bt_send(&bt, "Big", 0, "", 60000);
+  bt_cold(&bt);
+  bt.settings.transaction_check_max = 1;
+  bl_disk_fake_fail(bt.fake, BL_FAKE_READ, "commitlog", 0, -1, BL_ERR_IO);
+  for (int i = 0; i < 100; i++) bt_pass(&bt, 5000);
+  bl_halves_stats(bt.broker->halves, &stats);
+  assert_int_equal(stats.open, 1);
+  bl_disk_fake_fail(bt.fake, BL_FAKE_READ, "commitlog", -1, 0, BL_OK);
+  for (int i = 0; i < 40; i++) bt_pass(&bt, 5000);
+  assert_int_equal(count_of(BL_TRANSACTION_DISCARD_TOPIC, 0), 1);
+  bl_halves_stats(bt.broker->halves, &stats);
+  assert_int_equal(stats.open, 0);
+}
+
 static void immunity_is_kept(void **state) {
   (void)state;
   assert_true(send_half("CHECK_IMMUNITY_TIME_IN_SECONDS\00145\2"));
@@ -271,6 +312,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(an_end_counts_once, setup, teardown),
       cmocka_unit_test_setup_teardown(rounds_give_up_and_tell_where_to_go_on, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_sender_moves_no_half, setup, teardown),
+      cmocka_unit_test_setup_teardown(it_is_not_given_up_while_the_disk_fails, setup, teardown),
       cmocka_unit_test_setup_teardown(immunity_is_kept, setup, teardown),
       cmocka_unit_test_setup_teardown(random_histories_over_power_losses, setup, teardown),
   };

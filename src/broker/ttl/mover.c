@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "broker/send/light.h"
 #include "broker/send/put.h"
 #include "broker/ttl/ttl.h"
 #include "wire/properties.h"
@@ -142,8 +143,8 @@ static bl_err open_target(struct bl_broker *broker, const struct bl_topic *from,
 
 static bool is_left_out(struct bl_slice name) {
   return bl_slice_eq(name, BL_PROP_EXPIRES_AT) || bl_slice_eq(name, BL_PROP_TTL_MS) ||
-         bl_slice_is(name, BL_EXPIRY_MARK) || bl_slice_is(name, BL_RECORD_CRC_PROPERTY) ||
-         bl_slice_starts(name, BL_SLICE("INNER_MULTI_"));
+         bl_slice_is(name, BL_EXPIRY_MARK) || bl_slice_eq(name, BL_PROP_LIGHT_NAMES) ||
+         bl_put_is_of_one_record(name);
 }
 
 static void make_properties(struct bl_mover *mover, const struct bl_record *record) {

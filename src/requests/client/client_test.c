@@ -315,6 +315,17 @@ static void bad_heartbeats(void **state) {
   assert_int_equal(at.broker->members.consumers.count, 0);
 }
 
+/* An answer that was begun before the group was gone and came again is not kept for the new one. */
+static void a_group_that_comes_again_is_another(void **state) {
+  (void)state;
+  beat("c1", "CLUSTERING", SUB("T", "a", "1"), 0, false);
+  uint64_t changes = group()->changes;
+  at_expect(&at, at_call(&at, 35, NULL, "clientID", "c1", "consumerGroup", "CG", NULL), 0, NULL);
+  assert_null(group());
+  beat("c1", "CLUSTERING", SUB("T", "a", "1"), 0, false);
+  assert_int_not_equal(group()->changes, changes);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_heartbeat_makes_group_and_retry_topic, set_up, tear_down),
@@ -327,6 +338,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(broadcasting_members_are_not_told, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_client_that_comes_back_is_there_once, set_up, tear_down),
       cmocka_unit_test_setup_teardown(who_closes_leaves_every_group, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_group_that_comes_again_is_another, set_up, tear_down),
       cmocka_unit_test_setup_teardown(one_client_is_in_so_many_groups, set_up, tear_down),
       cmocka_unit_test_setup_teardown(members_that_want_different_things_are_named, set_up,
                                       tear_down),

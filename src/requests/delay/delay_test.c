@@ -88,11 +88,51 @@ static void how_many_wait(void **state) {
   assert_int_equal(bl_load_u64(answer->body.ptr + 16), 1);
 }
 
+/* Also while recallMessageEnable is off, which is for clients. */
+static void operators_list_cancel_and_move(void **state) {
+  (void)state;
+  char id[64];
+  send_delayed("UNIQ_KEY\1K1\2KEYS\1a b\2TIMER_DELAY_SEC\00160\2", 0, NULL);
+  send_delayed("UNIQ_KEY\1K2\2DELAY\00118\2", 0, NULL);
+  const struct at_answer *answer = at_expect(&at, at_call(&at, 960001, "", NULL), 0, NULL);
+  at_has(answer, "\"topic\":\"T\",\"queueId\":3,\"uniqKey\":\"K1\",\"keys\":\"a b\"");
+  at_has(answer, "\"uniqKey\":\"K2\"");
+  at_has(answer, "\"end\":true}");
+  answer = at_expect(&at, at_call(&at, 960001, "", "topic", "U", NULL), 0, NULL);
+  at_has(answer, "{\"messages\":[],");
+  answer = at_expect(
+      &at, at_call(&at, 960001, "", "topic", "T", "bucketMillis", "100000000000000", NULL), 0,
+      NULL);
+  at_has(answer, "{\"counts\":[{\"from\":0,\"count\":2}],");
+  at_expect(&at, at_call(&at, 960002, "", "topic", "T", NULL), 29,
+            "neither uniqKey nor msgId says which message");
+  at_expect(&at, at_call(&at, 960002, "", "topic", "T", "msgId", "K1", NULL), 29,
+            "msgId K1 is no id that a broker gave");
+  at_expect(&at, at_call(&at, 960002, "", "topic", "U", "uniqKey", "K1", NULL), 17, NULL);
+  at_expect(&at, at_call(&at, 960002, "", "topic", "T", "uniqKey", "K3", NULL), 22, NULL);
+  answer = at_expect(&at, at_call(&at, 960002, "", "topic", "T", "uniqKey", "K1", NULL), 0, NULL);
+  at_has(answer, "{\"changed\":1}");
+  answer = at_expect(
+      &at, at_call(&at, 960003, "", "topic", "T", "uniqKey", "K2", "dueTime", "1", NULL), 0, NULL);
+  at_has(answer, "{\"changed\":1,\"logOffset\":");
+  at_expect(&at, at_call(&at, 960003, "", "topic", "T", "uniqKey", "K2", NULL), 1, NULL);
+  /* The same place in the log of another broker is another message. */
+  send_delayed("UNIQ_KEY\1K4\2TIMER_DELAY_SEC\00160\2", 0, NULL);
+  answer = at_expect(&at, at_call(&at, 960001, "", NULL), 0, NULL);
+  snprintf(id, sizeof(id), "%.32s",
+           strstr(answer->body.ptr, "\"offsetMsgId\":\"") + strlen("\"offsetMsgId\":\""));
+  id[7] ^= 1;
+  at_expect(&at, at_call(&at, 960002, "", "topic", "T", "msgId", id, NULL), 22, NULL);
+  id[7] ^= 1;
+  at_expect(&at, at_call(&at, 960002, "", "topic", "T", "msgId", id, NULL), 0, NULL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_timer_is_answered_with_its_handle, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_recalled_and_what_is_not, setup, teardown),
       cmocka_unit_test_setup_teardown(how_many_wait, setup, teardown),
+      cmocka_unit_test_setup_teardown(operators_list_cancel_and_move, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

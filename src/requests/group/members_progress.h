@@ -12,7 +12,7 @@
 struct bl_members_progress {
   struct bl_json_writer w;
   uint32_t position;
-  uint32_t changes; /* of the group when the answer was begun */
+  uint64_t changes; /* of the group when the answer was begun */
 };
 
 /* The writer stands inside of {"member":[ . */

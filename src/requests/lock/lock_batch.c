@@ -1,5 +1,6 @@
 #include "broker/broker.h"
 #include "remoting/request.h"
+#include "requests/durable.h"
 #include "requests/json_parts.h"
 #include "requests/lock/lock_body.h"
 
@@ -21,7 +22,7 @@ static enum bl_outcome handle(struct bl_call *call) {
   bl_broker_log_locks(broker, body.group, body.client_id, false);
   bl_json_close_array(&w);
   bl_json_close_object(&w);
-  return bl_call_ok_body(call);
+  return bl_durable_ok_body(call, broker);
 }
 
 const struct bl_request bl_request_lock_batch = {

@@ -1,5 +1,7 @@
 #include "requests/lock/lock_body.h"
 
+#include "broker/broker.h"
+
 bool bl_lock_body_read(struct bl_call *call, struct bl_lock_body *out_body) {
   const struct bl_json *root = bl_call_json(call);
   if (root == NULL) return false;
@@ -8,6 +10,16 @@ bool bl_lock_body_read(struct bl_call *call, struct bl_lock_body *out_body) {
   out_body->queues = bl_json_get(root, "mqSet");
   if (out_body->group.len == 0 || out_body->client_id.len == 0) {
     bl_call_fail(call, BL_ERR_SYSTEM, "consumerGroup or clientId is missing");
+    return false;
+  }
+  /* They go into a record of the metadata. */
+  struct bl_why why;
+  if (bl_group_name_check(out_body->group, &why) != BL_OK) {
+    bl_call_fail(call, BL_ERR_SYSTEM, "%s", why.text);
+    return false;
+  }
+  if (out_body->client_id.len > BL_CLIENT_ID_BYTES_MAX) {
+    bl_call_fail(call, BL_ERR_SYSTEM, "clientId is longer than %d", BL_CLIENT_ID_BYTES_MAX);
     return false;
   }
   bool listed = out_body->queues != NULL && out_body->queues->kind == BL_JSON_ARRAY;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -53,10 +54,47 @@ static void test_bad_bodies(void **state) {
             NULL);
 }
 
+static char *long_body(size_t group, size_t client) {
+  struct bl_buf body;
+  bl_buf_init(&body, 0);
+  bl_buf_put_text(&body, "{\"consumerGroup\":\"");
+  for (size_t i = 0; i < group; i++) bl_buf_put_char(&body, 'g');
+  bl_buf_put_text(&body, "\",\"clientId\":\"");
+  for (size_t i = 0; i < client; i++) bl_buf_put_char(&body, 'c');
+  bl_buf_put_text(&body, "\",\"mqSet\":[]}");
+  bl_buf_put_char(&body, '\0');
+  return body.data;
+}
+
+/* The names go into a record of the metadata: what cannot be there is refused, and the broker
+ * starts again from what it wrote. */
+static void test_names_that_cannot_be(void **state) {
+  (void)state;
+  const struct {
+    size_t group, client;
+  } lengths[] = {{256, 1}, {40000, 1}, {1, 1025}, {1, 300000}, {1, 2 << 20}};
+  for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+    char *body = long_body(lengths[i].group, lengths[i].client);
+    at_expect(&at, at_call(&at, 41, body, NULL), 1, NULL);
+    at_expect(&at, at_call(&at, 42, body, NULL), 1, NULL);
+    free(body);
+  }
+  /* As a property of the record it would say another version, which no broker reads. */
+  at_expect(&at,
+            at_call(&at, 41,
+                    "{\"consumerGroup\":\"G\\u0002BOLIDE_V\\u00019\",\"clientId\":\"a\","
+                    "\"mqSet\":[" QUEUE_0 "]}",
+                    NULL),
+            1, NULL);
+  at_restart(&at);
+  expect_locked(BODY("a", QUEUE_0), "{\"lockOKMQSet\":[" QUEUE_0 "]}");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_locks, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_bad_bodies, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_names_that_cannot_be, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

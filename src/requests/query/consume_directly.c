@@ -5,6 +5,7 @@
 #include "broker/broker.h"
 #include "broker/query/read.h"
 #include "remoting/request.h"
+#include "requests/questions.h"
 #include "requests/relay.h"
 #include "wire/headers.h"
 #include "wire/msgid.h"
@@ -19,6 +20,7 @@ struct directing {
 static void on_fetched(struct bl_record_fetch *fetch) {
   struct directing *directing = BL_CONTAINER(fetch, struct directing, fetch);
   const struct bl_consume_directly_header *header = &directing->header;
+  bl_question_end(fetch->broker, 1);
   struct bl_broker *broker = fetch->broker;
   if (fetch->err == BL_OK) {
     struct bl_outgoing outgoing = {.code = directing->ticket.code,
@@ -56,6 +58,8 @@ static enum bl_outcome handle(struct bl_call *call) {
     return bl_call_fail(call, BL_ERR_SYSTEM,
                         "msgId is not the id of a stored message: 32 or 56 hex digits");
   }
+  struct bl_why why;
+  if (!bl_question_begin(broker, 1, &why)) return bl_call_fail(call, BL_ERR_BUSY, "%s", why.text);
   struct directing *directing = calloc(1, sizeof(*directing));
   BL_ASSERT(directing != NULL);
   bl_arena_init(&directing->arena);

@@ -5,6 +5,7 @@
 #include "broker/broker.h"
 #include "broker/query/search.h"
 #include "remoting/request.h"
+#include "requests/questions.h"
 #include "wire/headers.h"
 
 struct querying {
@@ -14,6 +15,7 @@ struct querying {
 
 static void on_found(struct bl_message_search *search) {
   struct querying *querying = BL_CONTAINER(search, struct querying, search);
+  bl_question_end(search->broker, BL_QUESTION_SEARCH);
   struct bl_query_message_reply_header header = {.index_offset = search->newest_offset,
                                                  .index_ms = search->newest_ms};
   struct bl_slice bodies[BL_MESSAGE_SEARCH_MAX];
@@ -53,6 +55,9 @@ static enum bl_outcome handle(struct bl_call *call) {
     return bl_call_fail(call, BL_ERR_SYSTEM,
                         "messages are not indexed by tag; a pull with a tag filter finds them");
   }
+  struct bl_why why;
+  if (!bl_question_begin(broker, BL_QUESTION_SEARCH, &why))
+    return bl_call_fail(call, BL_ERR_BUSY, "%s", why.text);
   struct querying *querying = calloc(1, sizeof(*querying));
   BL_ASSERT(querying != NULL);
   querying->ticket = bl_call_ticket(call);

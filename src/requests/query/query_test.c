@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "requests/admin_testlib.h"
+#include "requests/questions.h"
 #include "wire/msgid.h"
 #include "wire/properties.h"
 
@@ -173,11 +174,32 @@ static void test_query_by_unique_key_and_time(void **state) {
             0, NULL);
 }
 
+/* What waits for the disk or another client is bounded, and what ended is not counted. */
+static void test_too_many_questions(void **state) {
+  (void)state;
+  int64_t offset = send("T", "k", "first");
+  int32_t *open = &at.broker->stats.questions;
+  at_join(&at, "CG", "T");
+  *open = BL_QUESTIONS_MAX;
+  at_expect(&at, view(offset), 2, NULL);
+  at_expect(&at, query("T", "k", "1"), 2, NULL);
+  at_expect(&at, at_call(&at, 307, NULL, "consumerGroup", "CG", "clientId", "me@1", NULL), 2, NULL);
+  *open = BL_QUESTIONS_MAX - 1;
+  at_expect(&at, query("T", "k", "1"), 2, NULL);
+  at_expect(&at, view(offset), 0, NULL);
+  assert_int_equal(*open, BL_QUESTIONS_MAX - 1);
+  assert_int_equal(at.broker->stats.questions_refused, 4);
+  *open = 0;
+  at_expect(&at, query("T", "k", "1"), 0, NULL);
+  assert_int_equal(*open, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_view, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_view_not_a_record, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_query, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_too_many_questions, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_query_by_unique_key_and_time, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

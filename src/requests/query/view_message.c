@@ -5,6 +5,7 @@
 #include "broker/broker.h"
 #include "broker/query/read.h"
 #include "remoting/request.h"
+#include "requests/questions.h"
 #include "wire/headers.h"
 
 struct viewing {
@@ -14,6 +15,7 @@ struct viewing {
 
 static void on_fetched(struct bl_record_fetch *fetch) {
   struct viewing *viewing = BL_CONTAINER(fetch, struct viewing, fetch);
+  bl_question_end(fetch->broker, 1);
   struct bl_reply reply = {.code = 0, .body = &fetch->bytes, .body_count = 1};
   if (fetch->err != BL_OK) {
     reply = (struct bl_reply){
@@ -28,6 +30,9 @@ static void on_fetched(struct bl_record_fetch *fetch) {
 
 static enum bl_outcome handle(struct bl_call *call) {
   const struct bl_view_message_header *header = call->header;
+  struct bl_why why;
+  if (!bl_question_begin(call->server, 1, &why))
+    return bl_call_fail(call, BL_ERR_BUSY, "%s", why.text);
   struct viewing *viewing = calloc(1, sizeof(*viewing));
   BL_ASSERT(viewing != NULL);
   viewing->ticket = bl_call_ticket(call);

@@ -233,6 +233,7 @@ static enum bl_outcome wait_for_room(struct bl_call *call) {
   if (!admitted && may_wait(sends, bytes)) {
     if (again == NULL) again = begin_again(call, wait_ms);
     again->for_room = admitted = true;
+    again->deadline_ms = now_ms + wait_ms; /* it may have waited for a look before */
     again->bytes = bytes;
     sends->waiting_for_room++;
     sends->waiting_bytes += bytes;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/crc32.h"
 #include "base/cursor.h"
 #include "base/log.h"
@@ -29,31 +30,27 @@ static bl_err check_head(struct bl_slice bytes, uint32_t magic, struct bl_cursor
   return crc == bl_crc32(0, checked.ptr, checked.len) ? BL_OK : BL_ERR_CRC;
 }
 
-static struct bl_dedup_sample *sample_of(struct bl_dedup_class *of, int64_t offset) {
-  int at = of->sample_count - 1;
-  while (at > 0 && of->samples[at].from > offset) at--;
-  return &of->samples[at];
+static int64_t offset_of(const char *entry) {
+  return (int64_t)bl_load_u16(entry + 8) << 32 | bl_load_u32(entry + 10);
 }
 
 /* In log order. Entries that are dead already, or that no sample has the time of, are left out. */
 static bl_err take_entries(struct bl_dedup *dedup, struct bl_dedup_class *of,
                            struct bl_slice bytes) {
-  size_t count = bytes.len / BL_DEDUP_ENTRY_BYTES;
-  struct bl_cursor in = bl_cursor_of(bytes);
-  for (size_t i = 0; i < count; i++) {
-    if (i + AHEAD < count) {
-      struct bl_cursor next =
-          bl_cursor_of(bl_slice_from(bytes, (i + AHEAD) * BL_DEDUP_ENTRY_BYTES));
-      bl_dedup__table_prefetch(&of->table, bl_cursor_u64(&next));
-    }
-    uint64_t hash = bl_cursor_u64(&in);
-    int64_t offset = (int64_t)bl_cursor_u16(&in) << 32;
-    offset |= bl_cursor_u32(&in);
+  if (of->sample_count == 0) return BL_OK;
+  const char *end = bytes.ptr + bytes.len;
+  const struct bl_dedup_sample *last = of->samples + of->sample_count - 1;
+  struct bl_dedup_sample *sample = of->samples;
+  for (const char *entry = bytes.ptr; entry < end; entry += BL_DEDUP_ENTRY_BYTES) {
+    if ((size_t)(end - entry) > AHEAD * BL_DEDUP_ENTRY_BYTES)
+      bl_dedup__table_prefetch(&of->table, bl_load_u64(entry + AHEAD * BL_DEDUP_ENTRY_BYTES));
+    int64_t offset = offset_of(entry);
     if (offset > dedup->last_log) return BL_ERR_FORMAT;
-    if (offset < of->floor || of->sample_count == 0) continue;
+    if (offset < of->floor) continue;
     if (offset - of->floor >= BL_DEDUP_SPAN_BYTES) return BL_ERR_FORMAT;
-    if (!bl_dedup__table_add(&of->table, hash, offset, of->floor)) continue;
-    sample_of(of, offset)->count++;
+    if (!bl_dedup__table_add(&of->table, bl_load_u64(entry), offset, of->floor)) continue;
+    while (sample < last && sample[1].from <= offset) sample++;
+    sample->count++;
     of->keys++;
     dedup->keys++;
     if (offset > of->newest) of->newest = offset;
@@ -134,12 +131,8 @@ static bl_err take_tail(struct bl_dedup *dedup, struct bl_dedup_class *of, struc
                         int64_t count) {
   if (count > (int64_t)(bl_cursor_left(in) / BL_DEDUP_ENTRY_BYTES)) return BL_ERR_FORMAT;
   struct bl_slice bytes = bl_cursor_bytes(in, (size_t)count * BL_DEDUP_ENTRY_BYTES);
-  struct bl_cursor entries = bl_cursor_of(bytes);
-  for (int64_t i = 0; i < count; i++) {
-    uint64_t hash = bl_cursor_u64(&entries);
-    int64_t offset = (int64_t)bl_cursor_u16(&entries) << 32;
-    bl_dedup__put_tail(of, hash, offset | bl_cursor_u32(&entries));
-  }
+  for (const char *entry = bytes.ptr; entry < bytes.ptr + bytes.len; entry += BL_DEDUP_ENTRY_BYTES)
+    bl_dedup__put_tail(of, bl_load_u64(entry), offset_of(entry));
   return take_entries(dedup, of, bytes);
 }
 

@@ -19,7 +19,7 @@
 #include "store/dedup/dedup_internal.h"
 
 #define OPEN_PARTS_MAX 4 /* entries of all classes in no part together: about so many parts' */
-#define STEP_CHUNKS 4
+#define STEP_CHUNKS 2    /* 112 KiB: about 50 us */
 
 void bl_dedup__end_dump(struct bl_dedup *dedup) {
   for (int i = 0; i < dedup->dump.plan_count; i++) free(dedup->dump.plans[i].part);
@@ -59,6 +59,11 @@ static struct bl_dedup_part *new_part(struct bl_dedup *dedup, const struct bl_de
   part->count = of->tail_count;
   part->last = of->tail_last;
   return part;
+}
+
+/* All at once: growing step by step would copy what is there again and again. */
+static void reserve(struct bl_buf *out, int64_t entries) {
+  (void)bl_buf_reserve(out, (size_t)entries * BL_DEDUP_ENTRY_BYTES);
 }
 
 /* Closing classes first: each has a file of its own. */
@@ -141,11 +146,15 @@ static void begin(struct bl_dedup *dedup, struct bl_snapshot *snapshot) {
     bl_buf_put_u64(out, (uint64_t)plan->of->window_ms);
     bl_buf_put_u64(out, (uint64_t)plan->part->count);
     bl_buf_put_u64(out, (uint64_t)plan->part->last);
+    reserve(out, plan->count);
   }
   /* Last: it names the others, which are on the disk by then. */
   bl_dedup__path(dedup, "dedup.snapshot", path);
+  int64_t open = 0;
   for (int i = 0; i < dump->plan_count; i++) {
-    if (dump->plans[i].part == NULL) dump->plans[i].file = snapshot->file_count;
+    if (dump->plans[i].part != NULL) continue;
+    dump->plans[i].file = snapshot->file_count;
+    open += dump->plans[i].count;
   }
   struct bl_buf *out = &bl_snapshot_add(snapshot, path, false)->bytes;
   bl_buf_put_u32(out, BL_DEDUP_SNAPSHOT_MAGIC);
@@ -157,6 +166,7 @@ static void begin(struct bl_dedup *dedup, struct bl_snapshot *snapshot) {
   bl_buf_put_u64(out, (uint64_t)dedup->next_sequence);
   bl_buf_put_u32(out, (uint32_t)dump->plan_count);
   for (int i = 0; i < dump->plan_count; i++) put_class(out, &dump->plans[i]);
+  reserve(out, open);
   dump->crc_len = BL_DEDUP_CRC_FROM;
 }
 

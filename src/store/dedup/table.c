@@ -88,9 +88,9 @@ static void free_page(struct bl_dedup_table *table, struct bl_dedup_page *page) 
   free(page);
 }
 
-static void put(struct bl_dedup_page *page, uint32_t tag, uint8_t first, int64_t offset) {
-  uint32_t slot = home_of(page->slots, tag);
-  while (page->tags[slot] != 0) slot = slot + 1 < page->slots ? slot + 1 : 0;
+/* Into a slot that is free. */
+static void fill(struct bl_dedup_page *page, uint32_t slot, uint32_t tag, uint8_t first,
+                 int64_t offset) {
   uint64_t relative = (uint64_t)(offset - page->base);
   uint8_t *rest = rest_of(page, page->slots, slot);
   page->tags[slot] = tag;
@@ -100,6 +100,12 @@ static void put(struct bl_dedup_page *page, uint32_t tag, uint8_t first, int64_t
   page->used++;
   if (offset < page->oldest) page->oldest = offset;
   if (offset > page->newest) page->newest = offset;
+}
+
+static void put(struct bl_dedup_page *page, uint32_t tag, uint8_t first, int64_t offset) {
+  uint32_t slot = home_of(page->slots, tag);
+  while (page->tags[slot] != 0) slot = slot + 1 < page->slots ? slot + 1 : 0;
+  fill(page, slot, tag, first, offset);
 }
 
 /* Every place of the page's hashes. */
@@ -182,10 +188,15 @@ bool bl_dedup__table_add(struct bl_dedup_table *table, uint64_t hash, int64_t of
   uint32_t tag = tag_of(hash);
   uint8_t first = first_of(hash);
   struct bl_dedup_page *page = table->places[place_of(table->depth, first, tag)].page;
-  for (uint32_t slot = home_of(page->slots, tag); page->tags[slot] != 0;) {
+  uint32_t slot = home_of(page->slots, tag);
+  while (page->tags[slot] != 0) {
     if (page->tags[slot] == tag && first_at(page, slot) == first && offset_at(page, slot) == offset)
       return false;
     slot = slot + 1 < page->slots ? slot + 1 : 0;
+  }
+  if (page->used < page->used_max && offset - page->base < BL_DEDUP_SPAN_BYTES) {
+    fill(page, slot, tag, first, offset);
+    return true;
   }
   while (page->used >= page->used_max || offset - page->base >= BL_DEDUP_SPAN_BYTES) {
     rebuild(table, place_of(table->depth, first, tag), floor);

@@ -226,11 +226,12 @@ void bl_meta_record(struct bl_buf *scratch, struct bl_slice table, struct bl_sli
                     bool is_delete, struct bl_slice json, struct bl_record *out_record) {
   BL_ASSERT(table.len > 0 && name.len > 0);
   bl_buf_clear(scratch);
+  /* First: of several properties of a name the last counts, whatever this one says. */
+  bl_properties_put(scratch, BL_SLICE("BOLIDE_NAME"), name);
   bl_properties_put(scratch, BL_PROP_TAGS, table);
   bl_properties_put(scratch, BL_SLICE("BOLIDE_V"), BL_SLICE(RECORD_VERSION));
   bl_properties_put(scratch, BL_SLICE("BOLIDE_OP"),
                     is_delete ? BL_SLICE("delete") : BL_SLICE("put"));
-  bl_properties_put(scratch, BL_SLICE("BOLIDE_NAME"), name);
   size_t properties_bytes = scratch->len;
   if (!is_delete) bl_buf_put_slice(scratch, json);
   out_record->topic = BL_SLICE(BL_META_TOPIC);

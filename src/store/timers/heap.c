@@ -28,13 +28,16 @@ void bl_pending__put_entry(struct bl_buf *out, const struct bl_pending_entry *en
   out->len += BL_PENDING_ENTRY_BYTES;
 }
 
-/* It would be missed: the walk comes from the other side. */
-static void leave(struct bl_pending_heap *heap, size_t from) {
-  if (from < heap->walk) bl_pending__put_entry(heap->walk_out, &heap->items[from]);
+/* It would be missed: a walk comes from the other side. */
+static void leave(struct bl_pending_heap *heap, size_t from, size_t to) {
+  if (from < heap->walk && to >= heap->walk)
+    bl_pending__put_entry(heap->walk_out, &heap->items[from]);
+  if (from < heap->look && to >= heap->look)
+    bl_pending__put_entry(heap->look_out, &heap->items[from]);
 }
 
 static void move(struct bl_pending_heap *heap, size_t from, size_t to) {
-  if (to >= heap->walk) leave(heap, from);
+  leave(heap, from, to);
   heap->items[to] = heap->items[from];
 }
 
@@ -57,20 +60,24 @@ void bl_pending__heap_push(struct bl_pending_heap *heap, const struct bl_pending
 
 void bl_pending__heap_pop(struct bl_pending_heap *heap, struct bl_pending_entry *out_entry) {
   BL_ASSERT(heap->count > 0);
-  leave(heap, 0);
+  leave(heap, 0, SIZE_MAX);
   *out_entry = heap->items[0];
   if (out_entry->kind != BL_PENDING_DEAD)
     bl_pending__slots_remove(&heap->slots, out_entry->log_offset);
   size_t last = --heap->count;
   size_t i = 0;
   if (last == 0) {
-    heap->walk = 0;
+    heap->walk = heap->look = 0;
     return;
   }
   struct bl_pending_entry entry = heap->items[last];
   if (last < heap->walk) { /* not seen: it may land behind the walk */
     bl_pending__put_entry(heap->walk_out, &entry);
     heap->walk = last;
+  }
+  if (last < heap->look) {
+    bl_pending__put_entry(heap->look_out, &entry);
+    heap->look = last;
   }
   for (;;) {
     size_t child = 2 * i + 1;

@@ -354,26 +354,37 @@ static bool runs_need(const struct bl_pending *pending, int64_t below) {
   return false;
 }
 
+static bool is_walked(const struct bl_pending_heap *heap) {
+  return heap->walk > 0 || heap->look > 0;
+}
+
 /* Everything to files, then all files into one without what is below. */
 static void go_on_rolling(struct bl_pending *pending) {
   int64_t below = pending->roll_below;
   if (pending->roll_at < pending->roll_count) return;
   bool heap_needs = pending->far.count > 0 && bl_pending__slots_min(&pending->far.slots) < below;
-  if (heap_needs && pending->sealed_count == 0 && pending->far.walk == 0) seal(pending);
-  if (heap_needs || pending->sealed_count > 0) return;
+  /* What takes an entry of a file away may be in the heap: it must meet it. */
+  bool heap_goes = heap_needs || (pending->far.count > 0 && !pending->roll_sealed);
+  if (heap_goes && pending->sealed_count == 0 && !is_walked(&pending->far)) {
+    pending->roll_sealed = true;
+    seal(pending);
+  }
+  if (heap_goes || pending->sealed_count > 0) return;
   if (!runs_need(pending, below)) {
     pending->roll_below = 0;
+    pending->roll_sealed = false;
     return;
   }
   start_merge(pending, UINT32_MAX, runs_of_level(pending, UINT32_MAX), below);
 }
 
-void bl_pending_turn(struct bl_pending *pending) {
+static void go_on(struct bl_pending *pending) {
   if (!pending->live || pending->last_ms < pending->seal_again_ms) return;
+  bl_pending__forget_gone(pending);
   for (int i = 0; i < pending->sealed_count; i++) {
     if (!pending->sealed[i]->writing) submit_seal(pending, pending->sealed[i]);
   }
-  if (pending->far.count >= pending->seal_entries && pending->far.walk == 0 &&
+  if (pending->far.count >= pending->seal_entries && !is_walked(&pending->far) &&
       pending->sealed_count < BL_PENDING_SEALED_MAX) {
     seal(pending);
   }
@@ -383,6 +394,15 @@ void bl_pending_turn(struct bl_pending *pending) {
   } else {
     maybe_merge(pending);
   }
+}
+
+bool bl_pending_turn(struct bl_pending *pending) {
+  if (pending->adding) {
+    bl_pending__add_some(pending);
+  } else {
+    go_on(pending);
+  }
+  return pending->adding;
 }
 
 void bl_pending_roll(struct bl_pending *pending, int64_t below) {

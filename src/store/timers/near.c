@@ -11,6 +11,7 @@ struct bl_pending_body *bl_pending_body_new(struct bl_pending *pending, uint32_t
   body->len = len;
   body->reading = false;
   body->unreadable = false;
+  body->failed = false;
   pending->body_bytes += (int64_t)sizeof(*body) + len;
   return body;
 }
@@ -49,6 +50,7 @@ void bl_pending_give_near(struct bl_pending *pending, const struct bl_pending_en
 
 struct bl_pending_entry *bl_pending_top(struct bl_pending *pending) {
   struct bl_pending_heap *near = &pending->near;
+  if (pending->adding) return NULL;
   while (near->count > 0) {
     struct bl_pending_entry *top = &near->items[0];
     /* A far one may come before it, or take it away. */
@@ -106,6 +108,41 @@ bool bl_pending__landed(struct bl_pending *pending, int64_t mark_offset) {
   return landed;
 }
 
+bool bl_pending_park(struct bl_pending *pending, int64_t until_ms) {
+  struct bl_pending_entry entry;
+  if (pending->parked_to - pending->parked_from == BL_PENDING_PARKED_MAX) return false;
+  if (pending->parked == NULL) {
+    pending->parked = malloc(BL_PENDING_PARKED_MAX * sizeof(*pending->parked));
+    BL_ASSERT(pending->parked != NULL);
+  }
+  bl_pending__heap_pop(&pending->near, &entry);
+  bl_pending_body_free(pending, entry.body);
+  entry.body = NULL;
+  /* It is there twice: then that one stays. */
+  if (pending->near.count > 0 && bl_pending__same(&pending->near.items[0], &entry)) return true;
+  pending->parked[pending->parked_to++ % BL_PENDING_PARKED_MAX] =
+      (struct bl_pending_parked){.entry = entry, .until_ms = until_ms};
+  return true;
+}
+
+bool bl_pending_unpark(struct bl_pending *pending, int64_t now_ms) {
+  while (pending->parked_from != pending->parked_to) {
+    const struct bl_pending_parked *first =
+        &pending->parked[pending->parked_from % BL_PENDING_PARKED_MAX];
+    if (first->until_ms > now_ms) return true;
+    bl_pending__heap_push(&pending->near, &first->entry);
+    pending->parked_from++;
+  }
+  return false;
+}
+
+void bl_pending__unpark_dead(struct bl_pending *pending, const struct bl_pending_entry *dead) {
+  for (size_t i = pending->parked_from; i != pending->parked_to; i++) {
+    struct bl_pending_entry *entry = &pending->parked[i % BL_PENDING_PARKED_MAX].entry;
+    if (bl_pending__same(entry, dead)) entry->kind = BL_PENDING_DEAD;
+  }
+}
+
 void bl_pending_drop(struct bl_pending *pending, const struct bl_pending_entry *entry,
                      struct bl_slice topic) {
   if (topic.len > 0 && entry->kind == BL_PENDING_MESSAGE)
@@ -122,6 +159,13 @@ uint64_t bl_pending_key_hash(struct bl_slice topic_and_key) {
   return hash;
 }
 
+static void put_in_bucket(struct bl_pending *pending, size_t place) {
+  struct bl_pending_armed *armed = &pending->armed[place];
+  size_t *bucket = &pending->armed_buckets[armed->key_hash % BL_PENDING_ARMED_BUCKETS];
+  armed->next = *bucket;
+  *bucket = place + 1;
+}
+
 void bl_pending_arm(struct bl_pending *pending, const struct bl_pending_entry *entry,
                     uint64_t key_hash) {
   if (pending->armed_count == pending->armed_cap) {
@@ -133,6 +177,7 @@ void bl_pending_arm(struct bl_pending *pending, const struct bl_pending_entry *e
   armed->entry = *entry;
   armed->entry.body = NULL;
   armed->key_hash = key_hash;
+  put_in_bucket(pending, pending->armed_count - 1);
 }
 
 /* What it cancels is due within a slot of it. */
@@ -147,6 +192,8 @@ void bl_pending__unarm(struct bl_pending *pending) {
     if (!is_over(pending, &pending->armed[i])) pending->armed[kept++] = pending->armed[i];
   }
   pending->armed_count = kept;
+  memset(pending->armed_buckets, 0, sizeof(pending->armed_buckets));
+  for (size_t i = 0; i < kept; i++) put_in_bucket(pending, i);
 }
 
 bool bl_pending_any_armed(const struct bl_pending *pending) {
@@ -154,8 +201,9 @@ bool bl_pending_any_armed(const struct bl_pending *pending) {
 }
 
 bool bl_pending_is_cancelled(struct bl_pending *pending, uint64_t key_hash, int64_t due_ms) {
-  for (size_t i = 0; i < pending->armed_count; i++) {
-    const struct bl_pending_armed *armed = &pending->armed[i];
+  size_t place = pending->armed_buckets[key_hash % BL_PENDING_ARMED_BUCKETS];
+  for (; place != 0; place = pending->armed[place - 1].next) {
+    const struct bl_pending_armed *armed = &pending->armed[place - 1];
     if (armed->key_hash == key_hash && due_ms >= armed->entry.due_ms &&
         due_ms <= armed->entry.due_ms + BL_PENDING_SLOT_MS)
       return true;
@@ -184,6 +232,14 @@ void bl_pending_rolled(struct bl_pending *pending, int64_t mark_offset) {
   if (mark_offset >= 0) bl_pending_in_flight(pending, entry, mark_offset);
 }
 
+void bl_pending_not_rolled(struct bl_pending *pending) {
+  BL_ASSERT(pending->roll_at < pending->roll_count);
+  struct bl_pending_entry entry = pending->rolls[pending->roll_at++];
+  bl_pending__add(pending, &entry, NULL);
+  pending->roll_below = 0;
+  pending->roll_sealed = false;
+}
+
 void bl_pending__clear(struct bl_pending *pending) {
   for (size_t i = 0; i < pending->near.count; i++)
     bl_pending_body_free(pending, pending->near.items[i].body);
@@ -195,9 +251,13 @@ void bl_pending__clear(struct bl_pending *pending) {
   pending->flight_cap = pending->flight_from = pending->flight_to = 0;
   pending->armed = NULL;
   pending->armed_count = pending->armed_cap = 0;
+  memset(pending->armed_buckets, 0, sizeof(pending->armed_buckets));
+  free(pending->parked);
+  pending->parked = NULL;
+  pending->parked_from = pending->parked_to = 0;
   pending->popped = (struct bl_pending_entry){.due_ms = INT64_MIN};
   pending->rebuild_from = INT64_MAX;
-  pending->rebuilding = false;
+  pending->rebuilding = pending->adding = false;
   bl_pending__heap_fini(&pending->rebuild);
   pending->frontier_ms = INT64_MIN;
   bl_pending__clear_counts(pending);

@@ -18,7 +18,10 @@ static void take_away(struct bl_pending *pending, const struct bl_record *record
       .due_ms = due_ms, .log_offset = log_offset, .kind = BL_PENDING_DEAD};
   if (pending->rebuilding) bl_pending__heap_push(&pending->rebuild, &dead);
   if (!bl_pending__landed(pending, record->log_offset)) {
-    if (log_offset < pending->log_min) return;
+    /* A snapshot may know it all the same. */
+    if (log_offset < pending->log_min && log_offset >= pending->covered) return;
+    bl_pending__unpark_dead(pending, &dead);
+    bl_pending__taken(pending, log_offset, due_ms);
     bl_pending__add(pending, &dead, NULL);
   }
   if (topic.ptr != NULL) bl_pending__count(pending, topic, -1, record->store_ms);
@@ -33,7 +36,8 @@ static void on_record(struct bl_follower *follower, const struct bl_record *reco
   pending->last_log = record->log_offset;
   pending->last_ms = record->store_ms;
   bool waits = bl_pending_read(pending, record, &entry) && !bl_pending__java_did(pending, record);
-  struct bl_slice topic = waits ? bl_pending__real_topic(record) : record->topic;
+  struct bl_slice topic =
+      bl_pending__is_message(record) ? bl_pending__real_topic(record) : record->topic;
   if (waits && entry.kind == BL_PENDING_CANCEL) topic.ptr = NULL; /* it counts for nothing */
   if (bl_pending_marked(record->properties, &log_offset, &due_ms))
     take_away(pending, record, topic, log_offset, due_ms);
@@ -53,6 +57,10 @@ int64_t bl_pending_needs(const struct bl_pending *pending) {
   if (near < from) from = near;
   for (size_t i = 0; i < pending->armed_count; i++) {
     if (pending->armed[i].entry.log_offset < from) from = pending->armed[i].entry.log_offset;
+  }
+  for (size_t i = pending->parked_from; i != pending->parked_to; i++) {
+    int64_t offset = pending->parked[i % BL_PENDING_PARKED_MAX].entry.log_offset;
+    if (offset < from) from = offset;
   }
   for (size_t i = pending->flight_from; i != pending->flight_to; i++) {
     int64_t offset = pending->flight[i % pending->flight_cap].entry.log_offset;
@@ -123,6 +131,8 @@ struct bl_pending *bl_pending_new(const char *dir, struct bl_disk *disk, struct 
   pending->seal_entries = BL_PENDING_SEAL_ENTRIES;
   bl_map_init(&pending->counts);
   bl_map_init(&pending->java.rolled);
+  bl_map_init(&pending->gone);
+  bl_list_init(&pending->holds);
   bl_pending__clear(pending);
   return pending;
 }
@@ -134,6 +144,7 @@ void bl_pending_free(struct bl_pending *pending) {
   bl_pending__clear(pending);
   bl_map_fini(&pending->counts);
   bl_map_fini(&pending->java.rolled);
+  bl_map_fini(&pending->gone);
   BL_ASSERT(pending->body_bytes == 0);
   free(pending->dir);
   free(pending);
@@ -178,6 +189,7 @@ void bl_pending_stats(const struct bl_pending *pending, struct bl_pending_stats 
       .disk_count = on_disk,
       .files = (int64_t)pending->run_count,
       .in_flight = (int64_t)(pending->flight_to - pending->flight_from),
+      .parked = (int64_t)(pending->parked_to - pending->parked_from),
       .body_bytes = pending->body_bytes,
       .memory_bytes =
           pending->body_bytes +

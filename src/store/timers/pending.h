@@ -34,8 +34,13 @@
 #define BL_PENDING_MARK "BOLIDE_TIMER"
 /* To the millisecond, where TIMER_OUT_MS is rounded down to RocketMQ's slot. */
 #define BL_PENDING_DUE "BOLIDE_DUE_MS"
+/* An operator's order to drop a message, with a mark: to bolide the mark is enough, to a Java
+ * broker the record is a recall. */
+#define BL_PENDING_ORDER "BOLIDE_TIMER_CANCEL"
 /* RocketMQ's timerPrecisionMs: TIMER_OUT_MS is at most that much too early. */
 #define BL_PENDING_SLOT_MS 1000
+/* Messages that cannot be delivered now and do not hold up the others. */
+#define BL_PENDING_PARKED_MAX 4096
 
 /* In this order when due time and offset are equal. */
 enum bl_pending_kind {
@@ -48,7 +53,8 @@ enum bl_pending_kind {
 struct bl_pending_body {
   uint32_t len;
   bool reading;
-  bool unreadable;
+  bool unreadable; /* the record is damaged, or gone */
+  bool failed;     /* the disk did not give it now */
   char bytes[];
 };
 
@@ -87,6 +93,8 @@ bool bl_pending_is_of(const struct bl_pending *pending, const struct bl_pending_
                       const struct bl_record *record);
 /* FILLS what the record takes away; false: nothing. */
 bool bl_pending_marked(struct bl_slice properties, int64_t *out_log_offset, int64_t *out_due_ms);
+/* Whether the record is an operator's order to drop what its mark names. */
+bool bl_pending_is_order(struct bl_slice properties);
 /* Starts a properties string with the mark; `out` is empty. */
 void bl_pending_put_mark(struct bl_buf *out, const struct bl_pending_entry *entry);
 
@@ -112,6 +120,11 @@ void bl_pending_in_flight(struct bl_pending *pending, const struct bl_pending_en
  * known, or its record is damaged. topic: its real one. */
 void bl_pending_drop(struct bl_pending *pending, const struct bl_pending_entry *entry,
                      struct bl_slice topic);
+/* Sets the top, which is not being read, aside until then, so that the others go on; it stays
+ * pending. Times are the caller's and never decrease. false: BL_PENDING_PARKED_MAX are. */
+bool bl_pending_park(struct bl_pending *pending, int64_t until_ms);
+/* Those whose time came are near again. RETURNS whether there are others. */
+bool bl_pending_unpark(struct bl_pending *pending, int64_t now_ms);
 /* A cancellation that was popped works until until_ms was popped: it is kept that long. */
 void bl_pending_arm(struct bl_pending *pending, const struct bl_pending_entry *entry,
                     uint64_t key_hash);
@@ -133,10 +146,15 @@ void bl_pending_roll(struct bl_pending *pending, int64_t below);
 bool bl_pending_take_roll(struct bl_pending *pending, struct bl_pending_entry *out_entry);
 /* It was appended again, its mark at mark_offset; -1: it cannot be read any more. */
 void bl_pending_rolled(struct bl_pending *pending, int64_t mark_offset);
+/* It could not be read now: it waits where it is, and nothing more is rolled until it is asked for
+ * again. */
+void bl_pending_not_rolled(struct bl_pending *pending);
 /* Log offset below which no message waits that the files of the log would have to stay for. */
 int64_t bl_pending_needs(const struct bl_pending *pending);
-/* Part of every turn: heaps that grew go to files. Cheap when there is nothing to do. */
-void bl_pending_turn(struct bl_pending *pending);
+/* Part of every turn: heaps that grew go to files; what was looked up for a damaged file is added,
+ * and until that is done there is no top. Cheap when there is nothing to do. RETURNS whether there
+ * is more to add. */
+bool bl_pending_turn(struct bl_pending *pending);
 /* When something has to be done: the first due time of the near ones, or that of the far ones less
  * ahead_ms; INT64_MAX: nothing. */
 int64_t bl_pending_next_ms(const struct bl_pending *pending, int64_t ahead_ms);
@@ -148,6 +166,7 @@ struct bl_pending_stats {
   int64_t disk_count; /* entries of files, delivered ones that are still in them not included */
   int64_t files;
   int64_t in_flight;
+  int64_t parked;
   int64_t body_bytes;
   int64_t memory_bytes;
 };

@@ -7,6 +7,8 @@
  *   near.c      what is due soon, in flight, cancelled
  *   far.c       the rest: a heap, sealed ones on their way to a file, files
  *   run.c       a file: written, opened, read
+ *   look.c      entries in order of due time, for people
+ *   hold.c      entries that are taken away before their time
  *   java.c      what a Java broker delivered
  *   again.c     entries of a damaged file, from the log
  *   jobs.c      on the pool: a heap becomes a file, files are merged, old ones removed
@@ -16,6 +18,7 @@
 #define BOLIDE_STORE_TIMERS_PENDING_INTERNAL_H
 
 #include "base/map.h"
+#include "store/timers/look.h"
 #include "store/timers/pending.h"
 
 #define BL_PENDING_PAGE_BYTES 4096u
@@ -50,6 +53,8 @@ struct bl_pending_heap {
   struct bl_pending_slots slots;
   size_t walk;             /* items at and behind it were seen; 0: no walk, or at its end */
   struct bl_buf *walk_out; /* where those go; NULL: no walk */
+  size_t look;             /* the same for a look (look.c) */
+  struct bl_buf *look_out;
 };
 
 static inline int bl_pending__compare(const struct bl_pending_entry *a,
@@ -117,6 +122,14 @@ struct bl_pending_flight {
 struct bl_pending_armed {
   struct bl_pending_entry entry;
   uint64_t key_hash;
+  size_t next; /* place + 1 of another one in the same bucket; 0: none */
+};
+#define BL_PENDING_ARMED_BUCKETS 4096u
+
+/* What cannot be delivered now. */
+struct bl_pending_parked {
+  struct bl_pending_entry entry;
+  int64_t until_ms;
 };
 
 /* How many wait for a topic. */
@@ -180,6 +193,7 @@ struct bl_pending {
   int64_t
       rebuild_from; /* a file was damaged: what began there in the log is looked up; INT64_MAX */
   bool rebuilding;
+  bool adding; /* all was looked up: what is in `rebuild` goes to the other heaps */
   struct bl_pending_heap rebuild;
   int64_t roll_below;             /* what is below in the log is to be appended again */
   struct bl_pending_entry *rolls; /* [roll_at, roll_count) wait for that */
@@ -190,9 +204,18 @@ struct bl_pending {
   size_t flight_cap;
   size_t flight_from;
   size_t flight_to;
+  struct bl_list holds;         /* struct bl_pending_hold */
+  struct bl_map gone;           /* due time and log offset of what is claimed (hold.c) */
+  bool gone_stays;              /* some of them were seen */
+  bool roll_sealed;             /* the far heap went to a file for the roll that is under way */
+  struct bl_pending_look *look; /* NULL: none */
   struct bl_pending_armed *armed;
   size_t armed_count;
   size_t armed_cap;
+  size_t armed_buckets[BL_PENDING_ARMED_BUCKETS]; /* place + 1 of the first by key */
+  struct bl_pending_parked *parked; /* a ring of BL_PENDING_PARKED_MAX; NULL: none ever was */
+  size_t parked_from;
+  size_t parked_to;
   int64_t body_bytes;
   int64_t count;
   struct bl_map counts; /* topic -> struct bl_pending_count, HELD */
@@ -271,6 +294,8 @@ void bl_pending__distrust(struct bl_pending *pending, struct bl_pending_run *run
 bool bl_pending__wants_again(struct bl_follower *follower, int64_t *out_from, int64_t *out_to);
 void bl_pending__on_again(struct bl_follower *follower, const struct bl_record *record);
 void bl_pending__again_done(struct bl_follower *follower, bl_err err);
+/* A part of what was looked up. */
+void bl_pending__add_some(struct bl_pending *pending);
 
 /* jobs.c */
 void bl_pending__load_window(struct bl_pending *pending, struct bl_pending_run *run);
@@ -282,10 +307,18 @@ bool bl_pending__is_message(const struct bl_record *record);
 /* The topic that the message is for. */
 struct bl_slice bl_pending__real_topic(const struct bl_record *record);
 
+/* hold.c */
+/* A record that takes the entry away was seen, and it did not go out here before. */
+void bl_pending__taken(struct bl_pending *pending, int64_t log_offset, int64_t due_ms);
+/* Once the messages are appended again. */
+void bl_pending__forget_gone(struct bl_pending *pending);
+
 /* near.c */
 void bl_pending__add(struct bl_pending *pending, struct bl_pending_entry *entry,
                      const struct bl_record *record);
 void bl_pending__unarm(struct bl_pending *pending);
+/* What is parked and taken away by a record will not be delivered. */
+void bl_pending__unpark_dead(struct bl_pending *pending, const struct bl_pending_entry *dead);
 /* true: it was the first in flight. */
 bool bl_pending__landed(struct bl_pending *pending, int64_t mark_offset);
 void bl_pending__clear(struct bl_pending *pending);

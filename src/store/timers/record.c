@@ -54,6 +54,7 @@ bool bl_pending_read(const struct bl_pending *pending, const struct bl_record *r
                                          .size_bytes = record->size_bytes,
                                          .kind = BL_PENDING_MESSAGE};
   bool is_timer = bl_slice_is(record->topic, BL_PENDING_TIMER_TOPIC);
+  if (is_timer && bl_pending_is_order(properties)) return false; /* its mark did it */
   if (is_timer && !number_of(properties, "TIMER_OUT_MS", &out_ms)) return false;
   if (is_timer && bl_properties_get(properties, BL_SLICE("TIMER_DEL_UNIQKEY")).len > 0) {
     out_entry->kind = BL_PENDING_CANCEL;
@@ -82,6 +83,13 @@ bool bl_pending_marked(struct bl_slice properties, int64_t *out_log_offset, int6
   struct bl_slice offset = bl_slice_cut(&value, ',');
   return value.ptr != NULL && bl_slice_i64(offset, out_log_offset) &&
          bl_slice_i64(value, out_due_ms);
+}
+
+bool bl_pending_is_order(struct bl_slice properties) {
+  int64_t log_offset;
+  int64_t due_ms;
+  return bl_pending_marked(properties, &log_offset, &due_ms) &&
+         bl_properties_get(properties, BL_SLICE(BL_PENDING_ORDER)).ptr != NULL;
 }
 
 void bl_pending_put_mark(struct bl_buf *out, const struct bl_pending_entry *entry) {

@@ -106,6 +106,8 @@ static void begin(struct bl_pending *pending, struct bl_snapshot *snapshot) {
   bl_buf_put_u32(out, 0);
   for (size_t i = pending->flight_from; i != pending->flight_to; i++)
     bl_pending__put_entry(&dump->entries, &pending->flight[i % pending->flight_cap].entry);
+  for (size_t i = pending->parked_from; i != pending->parked_to; i++)
+    bl_pending__put_entry(&dump->entries, &pending->parked[i % BL_PENDING_PARKED_MAX].entry);
   for (size_t i = 0; i < pending->armed_count; i++)
     bl_pending__put_entry(&dump->entries, &pending->armed[i].entry);
   for (size_t i = pending->roll_at; i < pending->roll_count; i++)

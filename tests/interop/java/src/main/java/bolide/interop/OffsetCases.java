@@ -195,10 +195,8 @@ final class OffsetCases {
         lite.assign(Collections.singletonList(mq));
         lite.seek(mq, 10);
         Check.equal(first(lite), 10L, "lite: assign and seek to 10");
-        lite.seekToBegin(mq);
-        Check.equal(first(lite), 0L, "lite: seek to the beginning");
-        lite.seek(mq, 49);
-        Check.equal(first(lite), 49L, "lite: seek to the last");
+        Check.equal(firstAfterSeek(lite, mq, 0), 0L, "lite: seek to the beginning");
+        Check.equal(firstAfterSeek(lite, mq, 49), 49L, "lite: seek to the last");
         lite.seekToEnd(mq);
         Check.equal(first(lite), -1L, "lite: seek to the end finds nothing");
         Tools.producer().send(Tools.text(topic, "late"), new MessageQueue(topic,
@@ -209,6 +207,19 @@ final class OffsetCases {
         Check.that(Tools.await(5, () -> committed(lite, Collections.singleton(mq)) == 51),
             "lite: committed 51", committed(lite, Collections.singleton(mq)));
         lite.shutdown();
+    }
+
+    /**
+     * A pull that was under way when the client seeks still fills its cache when its answer comes behind the first
+     * look at the new offset (PullTaskImpl), whatever the server: then it seeks again.
+     */
+    private static long firstAfterSeek(DefaultLitePullConsumer lite, MessageQueue mq, long offset) throws Exception {
+        long first = -1;
+        for (int tries = 0; tries < 3 && first != offset; tries++) {
+            lite.seek(mq, offset);
+            first = first(lite);
+        }
+        return first;
     }
 
     /** Offset of the first message polled, -1 when none comes. */
