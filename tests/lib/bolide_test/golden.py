@@ -85,7 +85,7 @@ OURS = ("core", "cold", "holds", "retention", "diskFull", "filter", "assignmentT
         "consumerOffsetResetsPending", "consumerOffsets", "differentSubscriptions",
         "groupMembersMax", "groups", "heartbeatsRefused", "membershipNotices",
         "messageRequestModes", "producerGroupsWithMembers", "statsSeries", "deadLetters", "dedup",
-        "lightQueues", "queueLocks", "replies", "retriesSentBack", "timers", "transaction", "ttl")
+        "lightQueues", "questions", "queueLocks", "replies", "retriesSentBack", "timers", "transaction", "ttl")
 
 
 def _field(key):
