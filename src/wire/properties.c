@@ -35,6 +35,13 @@ void bl_properties_put(struct bl_buf *out, struct bl_slice name, struct bl_slice
   bl_buf_put_char(out, PAIR_END);
 }
 
+void bl_properties_put_i64(struct bl_buf *out, struct bl_slice name, int64_t value) {
+  bl_buf_put_slice(out, name);
+  bl_buf_put_char(out, NAME_END);
+  bl_buf_put_i64_text(out, value);
+  bl_buf_put_char(out, PAIR_END);
+}
+
 void bl_properties_put_without(struct bl_buf *out, struct bl_slice properties,
                                struct bl_slice name) {
   struct bl_slice found;

@@ -4,6 +4,7 @@
 #define BOLIDE_WIRE_PROPERTIES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/slice.h"
@@ -16,6 +17,8 @@ bool bl_properties_next(struct bl_slice *rest, struct bl_slice *out_name,
 struct bl_slice bl_properties_get(struct bl_slice properties, struct bl_slice name);
 /* Appends one pair. */
 void bl_properties_put(struct bl_buf *out, struct bl_slice name, struct bl_slice value);
+/* The same with a number in decimal. */
+void bl_properties_put_i64(struct bl_buf *out, struct bl_slice name, int64_t value);
 /* Appends `properties` without the pairs of that name, ending in 0x02 when not empty. */
 void bl_properties_put_without(struct bl_buf *out, struct bl_slice properties,
                                struct bl_slice name);

@@ -43,13 +43,6 @@ static void put_back(struct bl_delay_ask ask, struct bl_buf *properties) {
   }
 }
 
-static void put_number(struct bl_buf *properties, struct bl_slice name, int64_t value) {
-  bl_buf_put_slice(properties, name);
-  bl_buf_put_char(properties, '\1');
-  bl_buf_put_i64_text(properties, value);
-  bl_buf_put_char(properties, '\2');
-}
-
 static bl_err illegal(const struct bl_broker *broker, struct bl_slice name, struct bl_slice value,
                       const char *what, struct bl_why *why) {
   return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
@@ -92,7 +85,7 @@ static bl_err place(struct bl_broker *broker, struct bl_slice topic, int32_t que
     return bl_why_set(why, err, "the queue of delayed messages cannot be opened: %s",
                       bl_err_text(err));
   bl_properties_put(properties, BL_PROP_REAL_TOPIC, record->topic);
-  put_number(properties, BL_PROP_REAL_QUEUE, record->queue_id);
+  bl_properties_put_i64(properties, BL_PROP_REAL_QUEUE, record->queue_id);
   if (properties->max_bytes - properties->len < DELIVERY_BYTES) properties->failed = true;
   out_place->topic = bl_topics_find(&broker->topics, topic);
   record->topic = topic;
@@ -105,9 +98,9 @@ static bl_err apply_level(struct bl_broker *broker, int64_t level, int64_t now_m
                           struct bl_delay_place *out_place, struct bl_why *why) {
   int levels = bl_delay_level_count(broker->delay);
   if (level > levels) level = levels;
-  put_number(properties, BL_PROP_DELAY, level);
-  put_number(properties, BL_SLICE(BL_PENDING_DUE),
-             now_ms + bl_delay_of_level(broker->delay, level));
+  bl_properties_put_i64(properties, BL_PROP_DELAY, level);
+  bl_properties_put_i64(properties, BL_SLICE(BL_PENDING_DUE),
+                        now_ms + bl_delay_of_level(broker->delay, level));
   return place(broker, LEVEL_TOPIC, (int32_t)level - 1, record, properties, out_place, why);
 }
 
@@ -119,8 +112,8 @@ static bl_err apply_timer(struct bl_broker *broker, const struct bl_delay_ask *a
   rest.real_topic = rest.real_queue = (struct bl_slice){NULL, 0};
   int64_t out_ms = (due_ms - 1) / BL_PENDING_SLOT_MS * BL_PENDING_SLOT_MS;
   put_back(rest, properties);
-  put_number(properties, BL_SLICE("TIMER_OUT_MS"), out_ms);
-  if (ask->del_key.ptr == NULL) put_number(properties, BL_SLICE(BL_PENDING_DUE), due_ms);
+  bl_properties_put_i64(properties, BL_SLICE("TIMER_OUT_MS"), out_ms);
+  if (ask->del_key.ptr == NULL) bl_properties_put_i64(properties, BL_SLICE(BL_PENDING_DUE), due_ms);
   if (!bl_topic_is_retry(record->topic)) out_place->recall_ms = out_ms + 1;
   return place(broker, TIMER_TOPIC, 0, record, properties, out_place, why);
 }

@@ -19,13 +19,6 @@ static enum bl_delay_operation end(struct bl_delay_change *change, bl_err err) {
   return BL_DELAY_ENDED;
 }
 
-static void put_number(struct bl_buf *properties, const char *name, int64_t value) {
-  bl_buf_put_text(properties, name);
-  bl_buf_put_char(properties, '\1');
-  bl_buf_put_i64_text(properties, value);
-  bl_buf_put_char(properties, '\2');
-}
-
 /* The records that take the old one away. */
 
 static bool is_made_anew(struct bl_slice name) {
@@ -44,9 +37,10 @@ static void put_moved(struct bl_delay_change *change, int64_t due_ms, struct bl_
   while (bl_properties_next(&rest, &name, &value)) {
     if (!is_made_anew(name)) bl_properties_put(out, name, value);
   }
-  put_number(out, "TIMER_DELIVER_MS", due_ms);
-  put_number(out, OUT_MS, (due_ms - 1) / BL_PENDING_SLOT_MS * BL_PENDING_SLOT_MS);
-  put_number(out, BL_PENDING_DUE, due_ms);
+  bl_properties_put_i64(out, BL_SLICE("TIMER_DELIVER_MS"), due_ms);
+  bl_properties_put_i64(out, BL_SLICE(OUT_MS),
+                        (due_ms - 1) / BL_PENDING_SLOT_MS * BL_PENDING_SLOT_MS);
+  bl_properties_put_i64(out, BL_SLICE(BL_PENDING_DUE), due_ms);
 }
 
 /* To a Java broker it is a recall: source TimerMessageStore#buildDeleteKey. */
@@ -58,15 +52,15 @@ static void put_order(struct bl_delay_change *change, struct bl_buf *out) {
   int64_t out_ms;
   if (!bl_slice_i64(bl_properties_get(properties, BL_SLICE(OUT_MS)), &out_ms))
     out_ms = (due_ms - 1) / BL_PENDING_SLOT_MS * BL_PENDING_SLOT_MS;
-  put_number(out, BL_PENDING_ORDER, 1);
+  bl_properties_put_i64(out, BL_SLICE(BL_PENDING_ORDER), 1);
   bl_buf_put_text(out, DELETE_KEY "\1");
   bl_buf_put_slice(out, topic);
   bl_buf_put_char(out, '+');
   bl_buf_put_slice(out, key);
   bl_buf_put_char(out, '\2');
-  put_number(out, OUT_MS, out_ms);
+  bl_properties_put_i64(out, BL_SLICE(OUT_MS), out_ms);
   bl_properties_put(out, BL_PROP_REAL_TOPIC, topic);
-  put_number(out, "REAL_QID", 0);
+  bl_properties_put_i64(out, BL_SLICE("REAL_QID"), 0);
   if (key.len > 0) bl_properties_put(out, BL_PROP_UNIQ_KEY, key);
 }
 

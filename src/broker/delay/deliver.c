@@ -19,13 +19,6 @@
 static struct bl_log_limit lost_limit = {.per_second = 1};
 static struct bl_log_limit blocked_limit = {.per_second = 1};
 
-static void put_number(struct bl_buf *properties, const char *name, int64_t value) {
-  bl_buf_put_text(properties, name);
-  bl_buf_put_char(properties, '\1');
-  bl_buf_put_i64_text(properties, value);
-  bl_buf_put_char(properties, '\2');
-}
-
 /* What RocketMQ leaves: all that was stored (DELAY, REAL_TOPIC, REAL_QID, TIMER_OUT_MS among it),
  * and for a timer when it was queued and taken. */
 static void make_properties(struct bl_delay *delay, const struct bl_pending_entry *entry,
@@ -40,8 +33,8 @@ static void make_properties(struct bl_delay *delay, const struct bl_pending_entr
     if (!bl_put_is_of_one_record(name)) bl_properties_put(out, name, value);
   }
   if (!bl_slice_is(stored->topic, BL_PENDING_TIMER_TOPIC)) return;
-  put_number(out, "TIMER_ENQUEUE_MS", stored->store_ms);
-  put_number(out, "TIMER_DEQUEUE_MS", now_ms);
+  bl_properties_put_i64(out, BL_SLICE("TIMER_ENQUEUE_MS"), stored->store_ms);
+  bl_properties_put_i64(out, BL_SLICE("TIMER_DEQUEUE_MS"), now_ms);
 }
 
 /* The message as it will be, from its record. A topic that was deleted meanwhile gets its message,

@@ -10,13 +10,6 @@
 
 static struct bl_log_limit lost_limit = {.per_second = 1};
 
-static void put_number(struct bl_buf *properties, const char *name, int64_t value) {
-  bl_buf_put_text(properties, name);
-  bl_buf_put_char(properties, '\1');
-  bl_buf_put_i64_text(properties, value);
-  bl_buf_put_char(properties, '\2');
-}
-
 static bool is_made_anew(struct bl_slice name) {
   return bl_slice_is(name, BL_PENDING_MARK) || bl_slice_is(name, BL_PENDING_DUE) ||
          bl_slice_is(name, BL_RECORD_CRC_PROPERTY) || bl_slice_eq(name, BL_PROP_DELAY) ||
@@ -38,9 +31,10 @@ static void make_properties(struct bl_delay *delay, const struct bl_pending_entr
     if (bl_slice_is(name, "TIMER_OUT_MS")) (void)bl_slice_i64(value, &out_ms);
     if (!is_made_anew(name)) bl_properties_put(out, name, value);
   }
-  put_number(out, "TIMER_OUT_MS", out_ms);
-  put_number(out, "TIMER_ROLL_TIMES", times + 1);
-  if (entry->kind == BL_PENDING_MESSAGE) put_number(out, BL_PENDING_DUE, entry->due_ms);
+  bl_properties_put_i64(out, BL_SLICE("TIMER_OUT_MS"), out_ms);
+  bl_properties_put_i64(out, BL_SLICE("TIMER_ROLL_TIMES"), times + 1);
+  if (entry->kind == BL_PENDING_MESSAGE)
+    bl_properties_put_i64(out, BL_SLICE(BL_PENDING_DUE), entry->due_ms);
 }
 
 static bl_err append(struct bl_delay *delay, const struct bl_pending_entry *entry,

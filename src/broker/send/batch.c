@@ -1,6 +1,5 @@
 /* Several messages in one body: records of their own, or one record for consumers to take apart
  * (queue.type=BatchCQ). */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -126,7 +125,6 @@ static bl_err append_inner_batch(struct bl_broker *broker, const struct bl_send 
                                  const struct bl_send_wishes *wishes, int32_t count,
                                  struct bl_sent *sent, struct bl_why *why) {
   struct bl_buf *properties = &broker->sends.properties;
-  char number[24];
   if (count > BL_INNER_BATCH_MAX) {
     return bl_why_set(why, BL_ERR_MESSAGE_ILLEGAL,
                       "a batch of %d messages for a topic with queue.type=BatchCQ; at most %d",
@@ -136,10 +134,8 @@ static bl_err append_inner_batch(struct bl_broker *broker, const struct bl_send 
   bl_send__start_record(broker, send, topic, sent->queue_id, &record);
   record.sys_flag |= BL_SYS_INNER_BATCH | BL_SYS_NEED_UNWRAP;
   record.queue_offset = bl_queue_assigned_offset(queue);
-  snprintf(number, sizeof(number), "%d", count);
-  bl_properties_put(properties, BL_SLICE("INNER_NUM"), bl_slice_text(number));
-  snprintf(number, sizeof(number), "%lld", (long long)record.queue_offset);
-  bl_properties_put(properties, BL_SLICE("INNER_BASE"), bl_slice_text(number));
+  bl_properties_put_i64(properties, BL_SLICE("INNER_NUM"), count);
+  bl_properties_put_i64(properties, BL_SLICE("INNER_BASE"), record.queue_offset);
   bl_send__put_broker_properties(broker, properties);
   bl_err err =
       bl_ttl_stamp(broker, topic, &wishes->ttl, bl_clock_wall_ms(broker->clock), properties, why);

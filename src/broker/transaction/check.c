@@ -75,9 +75,7 @@ static struct bl_slice body_of(struct bl_transactions *transactions, const struc
   struct bl_record record = *stored;
   bl_buf_clear(properties);
   put_unasked(properties, stored->properties);
-  char times[16];
-  int len = snprintf(times, sizeof(times), "%u", (unsigned)half->checks);
-  bl_properties_put(properties, BL_PROP_TRAN_CHECK_TIMES, bl_slice_of(times, (size_t)len));
+  bl_properties_put_i64(properties, BL_PROP_TRAN_CHECK_TIMES, half->checks);
   if (properties->failed) return (struct bl_slice){NULL, 0};
   record.properties = bl_buf_slice(properties);
   record.with_crc = false;

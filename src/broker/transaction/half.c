@@ -14,10 +14,7 @@ void bl_transaction_make_half(const struct bl_delay_ask *ask, struct bl_slice un
   put_if(properties, BL_PROP_TIMER_DELIVER_MS, ask->deliver_ms);
   if (uniq_key.len > 0) bl_properties_put(properties, BL_PROP_TRAN_ID, uniq_key);
   bl_properties_put(properties, BL_PROP_REAL_TOPIC, record->topic);
-  bl_buf_put_slice(properties, BL_PROP_REAL_QUEUE);
-  bl_buf_put_char(properties, '\1');
-  bl_buf_put_i64_text(properties, record->queue_id);
-  bl_buf_put_char(properties, '\2');
+  bl_properties_put_i64(properties, BL_PROP_REAL_QUEUE, record->queue_id);
   record->topic = BL_SLICE(BL_HALF_TOPIC);
   record->queue_id = BL_HALF_QUEUE_ID;
 }
