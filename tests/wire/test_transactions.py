@@ -74,6 +74,9 @@ def test_commit(env):
               {"REAL_TOPIC": "Orders", "REAL_QID": "1", "__transactionId__": "A" * 32,
                "TRAN_MSG": "true", "PGROUP": GROUP, "mine": "ünï"})
     tap.equal(b.max_offset("Orders", 1), 0, "invisible")
+    if not procs.is_java():
+        table = api.check(b.request(28)).json()["table"]
+        tap.equal(table["transactionsOpen_Orders"], "1", "counted by topic")
     api.check(end(b, half, COMMIT))
     procs.wait_until(lambda: b.max_offset("Orders", 1) == 1, 5, "commit")
     r, = b.pull("Orders", 1, 0).records

@@ -13,6 +13,7 @@
 #include "broker/transaction/transaction.h"
 #include "remoting/remoting.h"
 
+#define TRANSACTION_TOPICS_SHOWN 16
 #define CODE_PULL 11
 #define US_PER_MS 1000
 #define DISAGREEMENTS_SHOWN 20
@@ -241,7 +242,7 @@ static void put_cold(struct table *table, const struct bl_broker *broker) {
   put_i64(table, "coldReadMemoryMaxBytes", broker->settings->cold_bytes);
 }
 
-/* Delayed messages. */
+/* Half messages, also of the first topics that have some. */
 static void put_transactions(struct table *table, const struct bl_broker *broker) {
   const struct bl_transaction_stats *stats = bl_transaction_stats(broker->transactions);
   struct bl_halves_stats halves;
@@ -256,8 +257,20 @@ static void put_transactions(struct table *table, const struct bl_broker *broker
   put_i64(table, "transactionChecks", stats->checks);
   put_i64(table, "transactionChecksUnasked", stats->checks_unasked);
   put_i64(table, "transactionMemoryBytes", halves.memory_bytes);
+  char key[BL_TOPIC_SPECIAL_BYTES_MAX + 32];
+  const struct bl_half_name *topic;
+  size_t cursor = 0;
+  int shown = 0;
+  while (shown < TRANSACTION_TOPICS_SHOWN &&
+         (topic = bl_halves_next_topic(broker->halves, &cursor)) != NULL) {
+    if (topic->open == 0) continue;
+    snprintf(key, sizeof(key), "transactionsOpen_%.*s", BL_FMT(topic->text));
+    put_i64(table, key, topic->open);
+    shown++;
+  }
 }
 
+/* Delayed messages. */
 static void put_delays(struct table *table, const struct bl_broker *broker) {
   const struct bl_delay_stats *stats = bl_delay_stats(broker->delay);
   struct bl_pending_stats pending;

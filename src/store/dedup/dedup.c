@@ -5,12 +5,10 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/hash64.h"
 #include "store/dedup/dedup_internal.h"
 #include "wire/properties.h"
 
-/* Of the hash; on disk. Odd, as many ones as zeros. */
-#define HASH_A 0x9e3779b97f4a7c15ull
-#define HASH_B 0xd1b54a32d192ed03ull
 #define WINDOW_MS_MIN 1000
 #define BL_DEDUP_CLOSE_ENTRIES 65536
 #define LIMIT_SAMPLES 64
@@ -18,24 +16,10 @@
 #define SWEEP_MS_MIN 250
 #define SWEEP_MS_MAX 60000
 
-static uint64_t mix(uint64_t a, uint64_t b) {
-  __extension__ unsigned __int128 product = (unsigned __int128)a * b;
-  return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t hash_bytes(uint64_t state, struct bl_slice bytes) {
-  const char *p = bytes.ptr;
-  size_t left = bytes.len;
-  for (; left >= 8; p += 8, left -= 8) state = mix(state ^ bl_load_u64(p), HASH_A);
-  uint64_t tail = 0;
-  for (; left > 0; p++, left--) tail = tail << 8 | (unsigned char)*p;
-  return mix(state ^ tail ^ ((uint64_t)bytes.len << 56), HASH_B);
-}
-
 /* The seed belongs to the store: who sends cannot choose keys that meet. */
 uint64_t bl_dedup_hash(const struct bl_dedup *dedup, struct bl_slice topic, struct bl_slice key) {
-  uint64_t state = hash_bytes(dedup->seed ^ HASH_B, topic);
-  return mix(hash_bytes(state, key) ^ HASH_B, HASH_A);
+  uint64_t state = bl_hash64_bytes(dedup->seed ^ BL_HASH64_B, topic);
+  return bl_hash64_mix(bl_hash64_bytes(state, key) ^ BL_HASH64_B, BL_HASH64_A);
 }
 
 /* A wall clock that jumps does not end windows: only what passed since the start counts. */
